@@ -1,0 +1,53 @@
+"""The legal order of events, as a table.
+
+Theory: a stream is in one of three states. It is *open* until the end was said, *finished* after
+it, and *counted* once usage was given, which is the last thing that can come. Silence changes
+nothing and may come at any time before the end. A stream that stops while it is open was cut off.
+
+======== ============================== ========
+state    event                          next
+======== ============================== ========
+open     Text, Replaced, Silence        open
+open     Finished                       finished
+finished Usage                          counted
+======== ============================== ========
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Silence, Text, Usage
+
+
+class State(Enum):
+    """Where a stream stands."""
+
+    OPEN = "open"
+    FINISHED = "finished"
+    COUNTED = "counted"
+
+
+NEXT: dict[tuple[State, type[Event]], State] = {
+    (State.OPEN, Text): State.OPEN,
+    (State.OPEN, Replaced): State.OPEN,
+    (State.OPEN, Silence): State.OPEN,
+    (State.OPEN, Finished): State.FINISHED,
+    (State.FINISHED, Usage): State.COUNTED,
+}
+
+
+class OutOfOrder(Exception):
+    """A stream broke the order; the fault lies in a provider or a stage, never in a caller."""
+
+
+def ordered(events: Iterator[Event]) -> Iterator[Event]:
+    """Hand the events on; raise OutOfOrder for an illegal one, or where the end is missing."""
+    state = State.OPEN
+    for event in events:
+        following = NEXT.get((state, type(event)))
+        if following is None:
+            raise OutOfOrder(f"{type(event).__name__} while {state.value}")
+        state = following
+        yield event
+    if state is State.OPEN:
+        raise OutOfOrder("the stream stopped without an end")

@@ -1,0 +1,284 @@
+"""Every option, declared once: name, default, range, meaning, secret or not.
+
+The environment wins over the file that ``ENV_FILE`` names (``.env`` unless it says otherwise; empty
+for none). ``.env.example`` and the table in ``docs/configuration.md`` are checked against these
+declarations by a test. This is the only module that reads ``os.environ``.
+
+All durations are in seconds.
+"""
+
+import os
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DEFAULT_MODELS = (
+    "gpt-5",
+    "gpt-5-mini",
+    "gpt-5-nano",
+    "gpt-4.5-preview",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4.1-nano",
+    "gpt-4o",
+    "gpt-4o-mini",
+    "o1",
+    "o1-mini",
+    "o3",
+    "o3-mini",
+    "o4-mini",
+    "gpt-4-turbo",
+    "gpt-4",
+    "gpt-3.5-turbo",
+)
+
+
+class SettingsError(Exception):
+    """The configuration cannot work; the message is one clear sentence for the operator."""
+
+
+def _words(value: object) -> object:
+    """Comma-separated text to a tuple of words, duplicates and empty ones left out."""
+    if isinstance(value, str):
+        return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+    return value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+HttpUrl = Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$")]
+
+
+class Settings(BaseSettings):
+    """The service's configuration. An empty value in the environment counts as not given."""
+
+    model_config = SettingsConfigDict(
+        case_sensitive=False,
+        env_ignore_empty=True,
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    # Who may call, and where we listen
+    api_master_key: SecretStr = Field(
+        SecretStr(""),
+        description="API keys, comma-separated. Empty or 1 opens the API: allowed on loopback only,"
+        " unless ALLOW_OPEN_ACCESS=1.",
+    )
+    allow_open_access: bool = Field(
+        False, description="Serve without a key on an address that others can reach."
+    )
+    host: str = Field(
+        "",
+        description="Address to listen on. Empty: 0.0.0.0 where PORT stands in the process"
+        " environment (a platform set it), else 127.0.0.1.",
+    )
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    web_concurrency: PositiveInt = Field(
+        1, description="Worker processes; at most one per credential."
+    )
+
+    # The upstream
+    supabase_url: HttpUrl = Field(
+        "",
+        description="Base address of the upstream's auth service and functions."
+        " Without it and SOCKET_URL the embedded emulator is the upstream.",
+    )
+    supabase_anon_key: SecretStr = Field(
+        SecretStr(""), description="The upstream's public (anon) key."
+    )
+    socket_url: HttpUrl = Field("", description="Address of the upstream's Socket.IO service.")
+    prompt_id: str = Field(
+        "",
+        description="The prompt (a UUID) that runs are filed under. Needed with an upstream of"
+        " one's own.",
+    )
+    upstream_email: str = Field("", description="An account of the operator's own: its e-mail.")
+    upstream_password: SecretStr = Field(
+        SecretStr(""), description="Password of the operator's own account."
+    )
+    upstream_refresh_token: SecretStr = Field(
+        SecretStr(""),
+        description="Refresh token of the operator's own account, in place of e-mail and password"
+        " (or beside them: they serve when it is no longer taken).",
+    )
+    emulator: bool = Field(
+        False, description="Allow the embedded emulator on an address that others can reach."
+    )
+
+    # Accounts and places
+    min_credentials: int = Field(
+        5, ge=0, description="Accounts kept ready, for the whole instance (shared by its workers)."
+    )
+    max_credentials: int = Field(
+        10,
+        ge=0,
+        description="Accounts at the most, for the whole instance. 0 turns sign-ups off: then an"
+        " account of the operator's own is needed.",
+    )
+    runs_per_credential: PositiveInt = Field(
+        8, description="Runs that share an account and its socket at one time."
+    )
+    signups_per_hour: int = Field(
+        30, ge=0, description="Sign-ups granted within any hour, for the whole instance."
+    )
+    max_runs: PositiveInt = Field(500, description="Runs in flight per worker.")
+
+    # Models and parameters
+    known_models: Words = Field(DEFAULT_MODELS, description="Models served, comma-separated.")
+    default_model: str = Field("gpt-4o-mini", description="Model when a request names none.")
+    allow_unknown_models: bool = Field(
+        False, description="Pass on models that KNOWN_MODELS does not list."
+    )
+    unsupported_params: Literal["ignore", "reject"] = Field(
+        "ignore",
+        description="Parameters that the upstream cannot take: ignore (and name them in"
+        " x-langfast-ignored-params) or reject (400).",
+    )
+
+    # Deadlines
+    connect_timeout: PositiveFloat = Field(15, description="Connecting a socket to the upstream.")
+    signup_timeout: PositiveFloat = Field(15, description="A sign-up, sign-in or refresh.")
+    start_timeout: PositiveFloat = Field(30, description="The call that starts a run, in total.")
+    first_byte_timeout: PositiveFloat = Field(
+        10,
+        description="How long a streamed answer's status waits for the first event; counted from"
+        " the request's arrival. Then 200 and heartbeats.",
+    )
+    run_idle_timeout: PositiveFloat = Field(60, description="Silence within a run.")
+    run_timeout: PositiveFloat = Field(600, description="A whole run.")
+    queue_timeout: PositiveFloat = Field(10, description="Waiting in line for a place.")
+    body_timeout: PositiveFloat = Field(30, description="Reading a request's body.")
+    write_timeout: PositiveFloat = Field(
+        60, description="A caller that takes no bytes: then its connection is cut."
+    )
+    heartbeat_seconds: NonNegativeFloat = Field(
+        15, description="Silence on a stream after which a comment line is sent; 0 turns it off."
+    )
+    drain_seconds: PositiveFloat = Field(
+        20, description="After SIGTERM, how long open answers may go on."
+    )
+    socket_max_age: PositiveFloat = Field(
+        240, description="Age at which a socket is replaced by a new one, ±10 %."
+    )
+
+    # The rest
+    max_body_bytes: PositiveInt = Field(
+        10 * 1024 * 1024, description="Largest request body, in bytes."
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="Redis or Valkey that keeps the sign-up budget for several instances and over"
+        " restarts (install the extra: redis). Unreachable: no sign-ups.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="text or json.")
+    nginx_port: int = Field(
+        8088, ge=1, le=65535, description="Port of nginx in deploy/docker-compose.yml."
+    )
+
+    @model_validator(mode="after")
+    def _make_sense_together(self) -> Self:
+        given = [name for name in UPSTREAM_NAMES if self._text(name)]
+        if given and len(given) < len(UPSTREAM_NAMES):
+            missing = " and ".join(name.upper() for name in UPSTREAM_NAMES if name not in given)
+            raise ValueError(f"an upstream of one's own needs {missing} too")
+        if bool(self.upstream_email) != bool(self._text("upstream_password")):
+            raise ValueError("UPSTREAM_EMAIL and UPSTREAM_PASSWORD go together")
+        if self.own_account and not given:
+            raise ValueError("an account of one's own needs an upstream of one's own")
+        if self.max_credentials == 0 and not self.own_account:
+            raise ValueError(
+                "MAX_CREDENTIALS=0 turns sign-ups off, so an account of one's own is needed:"
+                " UPSTREAM_EMAIL and UPSTREAM_PASSWORD, or UPSTREAM_REFRESH_TOKEN"
+            )
+        anything_goes = self.embedded or self.allow_unknown_models
+        if self.default_model not in self.known_models and not anything_goes:
+            raise ValueError(f"DEFAULT_MODEL {self.default_model!r} is not in KNOWN_MODELS")
+        return self
+
+    def _text(self, name: str) -> str:
+        value = getattr(self, name)
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+    @cached_property
+    def api_keys(self) -> tuple[str, ...]:
+        """The keys that callers may use; none means that the API is open."""
+        words = (word.strip() for word in self.api_master_key.get_secret_value().split(","))
+        return tuple(word for word in words if word not in ("", "1"))
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embedded emulator is the upstream."""
+        return not (self.supabase_url or self.socket_url)
+
+    @property
+    def own_account(self) -> bool:
+        """Whether the operator named an account, which replaces sign-ups."""
+        return bool(self.upstream_email or self.upstream_refresh_token.get_secret_value())
+
+    @property
+    def credential_limit(self) -> int:
+        """Accounts at the most for the whole instance: an own account is one."""
+        return 1 if self.own_account else self.max_credentials
+
+    @property
+    def bind(self) -> str:
+        """The address to listen on, as gunicorn takes it."""
+        host = self.host or ("0.0.0.0" if "PORT" in os.environ else "127.0.0.1")  # noqa: S104
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    def share(self, slot: int, workers: int) -> tuple[int, int]:
+        """The least and the most credentials of one worker, so that all shares sum up."""
+        limit = self.credential_limit
+        least = min(1 if self.own_account else self.min_credentials, limit)
+        return (_part(least, slot, workers), _part(limit, slot, workers))
+
+
+UPSTREAM_NAMES = ("supabase_url", "supabase_anon_key", "socket_url", "prompt_id")
+
+
+def _part(total: int, slot: int, workers: int) -> int:
+    return total // workers + (1 if slot < total % workers else 0)
+
+
+def load(**values: object) -> Settings:
+    """Settings from the environment and the file; raise SettingsError with a clear sentence.
+
+    ``values`` (by field name) win over both.
+    """
+    try:
+        return Settings(_env_file=os.environ.get("ENV_FILE", ".env") or None, **values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError("The settings file is not UTF-8 text.") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """What is wrong, without the values: they may be secrets."""
+    parts = []
+    for one in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(step) for step in one["loc"]).upper()
+        message = one["msg"].removeprefix("Value error, ")
+        parts.append(f"{name}: {message}" if name else message)
+    return "Settings do not fit: " + "; ".join(parts) + "."
+
+
+def metrics_folder() -> str | None:
+    """Where prometheus-client keeps the values of all workers; None outside gunicorn."""
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
