@@ -1,0 +1,1 @@
+"""Everything about this upstream: accounts, sockets, the credential pool, and one run."""

@@ -1,0 +1,102 @@
+"""The sign-up budget: at most so many within any hour, for the whole instance.
+
+It is charged *before* the call, because a sign-up whose answer is lost may have made an account all
+the same. All workers of an instance share one small file, so a worker that is restarted finds what
+its predecessor spent; with Redis all instances share it, and it outlives restarts. Where the store
+does not answer there is no proof of budget, and so no sign-up.
+"""
+
+import fcntl
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+HOUR = 3600.0
+
+
+class BudgetUnknown(Exception):
+    """The store of the budget did not answer."""
+
+
+class Budget(Protocol):
+    """Charges one sign-up."""
+
+    def charge(self) -> float:
+        """0 when granted, else the seconds until the next one is. Raises BudgetUnknown."""
+        ...
+
+
+class FileBudget:
+    """Times of the last sign-ups in a file that is locked while it is read and written.
+
+    Wall-clock times: the file is shared by processes. A clock that jumps back grants nothing early.
+    """
+
+    def __init__(self, path: Path, per_hour: int, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._per_hour = per_hour
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<FileBudget of {self._per_hour} an hour>"
+
+    def charge(self) -> float:
+        """See Budget."""
+        try:
+            with self._path.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.seek(0)
+                spent = [time for (time,) in struct.iter_unpack("<d", _whole(file.read()))]
+                now = self._clock()
+                spent = [when for when in spent if when > now - HOUR]
+                wait = self._wait(spent, now)
+                if wait <= 0:
+                    spent.append(now)
+                file.truncate(0)
+                file.write(b"".join(struct.pack("<d", when) for when in spent))
+                return wait
+        except OSError as error:
+            raise BudgetUnknown from error
+
+    def _wait(self, spent: list[float], now: float) -> float:
+        if self._per_hour == 0:
+            return HOUR
+        if len(spent) < self._per_hour:
+            return 0.0
+        return max(sorted(spent)[-self._per_hour] + HOUR - now, 1.0)
+
+
+def _whole(content: bytes) -> bytes:
+    """A file that was cut short while it was written loses its last, broken record."""
+    return content[: len(content) - len(content) % 8]
+
+
+class RedisBudget:
+    """The same in Redis or Valkey, as a moving window that the server keeps."""
+
+    def __init__(self, url: str, per_hour: int) -> None:
+        from limits import RateLimitItemPerHour
+        from limits.storage import RedisStorage
+        from limits.strategies import MovingWindowRateLimiter
+
+        # The library's own defaults wait for 59 s on a server that hangs.
+        storage = RedisStorage(url, socket_timeout=0.25, socket_connect_timeout=0.25)
+        self._limiter = MovingWindowRateLimiter(storage)
+        self._item = RateLimitItemPerHour(per_hour) if per_hour else None
+
+    def __repr__(self) -> str:
+        return "<RedisBudget>"
+
+    def charge(self) -> float:
+        """See Budget."""
+        if self._item is None:
+            return HOUR
+        try:
+            if self._limiter.hit(self._item, "langfast", "sign-ups"):
+                return 0.0
+            window = self._limiter.get_window_stats(self._item, "langfast", "sign-ups")
+        except Exception as error:  # whatever its client raises means the same: no proof of budget
+            raise BudgetUnknown from error
+        return float(max(window.reset_time - time.time(), 1.0))

@@ -1,0 +1,70 @@
+"""One account: its tokens, its socket, its runs. The pool alone changes it, under its lock."""
+
+import random
+from typing import Protocol
+
+from langfast_wsgi.errors import GatewayError
+from langfast_wsgi.providers.langfast.accounts import Grant
+from langfast_wsgi.providers.langfast.inbox import Inbox
+
+REFRESH_AHEAD = 90.0  # as auth-js does
+REFRESH_SPACING = 60.0
+
+
+class Socket(Protocol):
+    """A connected socket, as the pool sees it."""
+
+    #: Runs that were started while this was the credential's socket; the pool counts.
+    runs: int
+
+    def close(self) -> None:
+        """Cut the connection without waiting; may be called twice."""
+        ...
+
+
+class Credential:
+    """An account with a warm socket. All times are on the pool's monotonic clock."""
+
+    def __init__(self, name: str, grant: Grant, now: float) -> None:
+        self.name = name
+        self.inbox = Inbox()
+        self.socket: Socket | None = None
+        self.in_flight = 0
+        self.retired = False
+        self.connecting = False
+        self.refreshing = False
+        self.connect_at = now
+        self.connect_failures = 0
+        #: Why the socket service would not have us, while it would not.
+        self.refused: GatewayError | None = None
+        self.replace_at = float("inf")
+        self.cooling_until = 0.0
+        self.cooling_for: GatewayError | None = None
+        self.renew(grant, now)
+
+    def renew(self, grant: Grant, now: float) -> None:
+        """New tokens. A lifetime too short for the usual margins is refreshed at its half."""
+        self.grant = grant
+        self.granted_at = now
+        self.expires_at = now + grant.lifetime
+        ahead = min(REFRESH_AHEAD, grant.lifetime / 2) * random.uniform(1.0, 1.1)
+        self.refresh_at = max(
+            self.expires_at - ahead, now + min(REFRESH_SPACING, grant.lifetime / 2)
+        )
+
+    def __repr__(self) -> str:
+        state = "retired" if self.retired else ("connected" if self.socket else "without socket")
+        return f"<Credential {self.name} {state} {self.in_flight} runs>"
+
+    def cooling(self, now: float) -> bool:
+        """Whether the upstream wants this account to rest."""
+        return now < self.cooling_until
+
+    def usable(self, now: float) -> bool:
+        """Whether a run may start on it (if it has a place)."""
+        return (
+            self.socket is not None
+            and not self.retired
+            and not self.cooling(now)
+            and now < self.expires_at
+        )

@@ -1,0 +1,82 @@
+"""A one-place queue per run: the newest text, and the end behind it.
+
+Theory: text is cumulative, so an event makes every older one redundant. ``put`` replaces what was
+not yet taken; a caller that is slow costs one event of memory, and coalescing under load comes for
+free. The end is kept beside the text and read *before* it, so it can never overtake the last text:
+whoever sees the end finds the newest text that came before it.
+
+House rules: one reader; writers never block, and may be the read loop of a socket, the starter and
+the keeper at once. There is no lock around the slot: every step is one assignment, the order of the
+assignments does the rest. The bell is a lock used as a binary semaphore, which serves greenlets and
+threads alike.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from langfast_wsgi.errors import GatewayError
+
+Ending: TypeAlias = str | GatewayError
+"""A finish reason, or the fault that ended the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was found: the whole text so far (None: nothing new), and the end if there is one."""
+
+    text: str | None
+    ending: Ending | None
+
+
+class Mailbox:
+    """The events of one run on their way from the socket to the caller."""
+
+    __slots__ = ("_bell", "_ending", "_taken", "_text", "lost_at")
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._taken = ""
+        self._ending: Ending | None = None
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        #: When the socket went away under this run (monotonic clock); None while all is well.
+        self.lost_at: float | None = None
+
+    def put(self, text: str | None) -> None:
+        """The whole text so far. Shorter text is late text: it only counts as a sign of life."""
+        if self._ending is None:
+            if text is not None and len(text) >= len(self._text):
+                self._text = text
+            self.lost_at = None
+            self._ring()
+
+    def end(self, ending: Ending) -> None:
+        """Nothing comes after this. The first end wins."""
+        if self._ending is None:
+            self._ending = ending
+            self._ring()
+
+    def interrupt(self, now: float) -> None:
+        """The socket is gone: until the next sign of life, ``lost_at`` says since when."""
+        if self._ending is None:
+            self.lost_at = now
+            self._ring()
+
+    def take(self, timeout: float) -> News | None:
+        """Wait for news; None if there were none for ``timeout`` seconds."""
+        if not self._bell.acquire(timeout=timeout):
+            return None
+        ending = self._ending
+        text = self._text
+        if text is self._taken:
+            return News(None, ending)
+        self._taken = text
+        return News(text, ending)
+
+    def _ring(self) -> None:
+        if self._bell.locked():
+            try:
+                self._bell.release()
+            except RuntimeError:
+                pass  # another writer rang in the same instant, which is as good

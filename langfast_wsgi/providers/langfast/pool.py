@@ -1,0 +1,307 @@
+"""The credential deque: who may run where. It decides and never does.
+
+Theory: every change of state (a socket came, a run ended, a token was refreshed, a caller queued)
+is a method that takes the lock, changes a few fields, hands free places to those who wait longest,
+and returns. What has to be *done* (sign up, connect, refresh, close) is asked for by the keeper
+through ``plan`` and reported back through the other methods; the pool itself never waits for the
+network, and nobody waits for it.
+
+House rules: no I/O and no foreign code under the lock; callers are served first come, first served;
+a place is given back exactly once; quota rests an account and never makes a new one.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from langfast_wsgi.errors import (
+    GatewayError,
+    NoCredentials,
+    QuotaExhausted,
+    RateLimited,
+    TooManyRuns,
+)
+from langfast_wsgi.providers.langfast.accounts import Grant
+from langfast_wsgi.providers.langfast.credential import Credential, Socket
+from langfast_wsgi.providers.langfast.turn import Lease, Turn
+
+
+class Pool:
+    """Credentials of one worker, between ``least`` and ``most``."""
+
+    def __init__(
+        self,
+        least: int,
+        most: int,
+        runs_per_credential: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.least = least
+        self.most = most
+        self._runs_per_credential = runs_per_credential
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._credentials: deque[Credential] = deque()
+        self._line: deque[Turn] = deque()
+        self._released: list[Socket] = []
+        #: Whether the upstream gives job ids. Unknown until a start was answered: one run each.
+        self.told_apart: bool | None = None
+        #: Why there will be no sign-up until an operator acts; None while there may be.
+        self._halted: GatewayError | None = None
+        #: Called, outside the lock, when the keeper should look at the plan again.
+        self.on_change: Callable[[], None] = lambda: None
+
+    # --- callers ---------------------------------------------------------------------------------
+
+    def turn(self) -> Turn:
+        """A place in line, settled at once where a credential has room and nobody waits."""
+        turn = Turn(self.leave)
+        with self._lock:
+            self._line.append(turn)
+            self._serve()
+            waiting = turn.lease is None
+        if waiting:
+            self.on_change()  # the keeper may want to grow the pool
+        return turn
+
+    def leave(self, turn: Turn) -> None:
+        """The caller left the line (or its turn had come already)."""
+        with self._lock:
+            if turn in self._line:
+                self._line.remove(turn)
+
+    def overdue(self) -> GatewayError:
+        """What to tell a caller that waited too long."""
+        now = self.clock()
+        with self._lock:
+            if any(one.usable(now) for one in self._credentials):
+                return TooManyRuns("All places are taken. Try again shortly.", retry_after=1)
+            refused = [one.refused for one in self._credentials if one.refused is not None]
+        if refused:
+            return refused[0].again(None)
+        return NoCredentials(
+            "No account of the upstream is ready. Try again shortly.", retry_after=5
+        )
+
+    def give_back(self, lease: Lease) -> None:
+        """For Lease.close."""
+        with self._lock:
+            lease.credential.in_flight -= 1
+            lease.socket.runs -= 1
+            self._let_go(lease.credential, lease.socket)
+            released = bool(self._released)
+            self._serve()
+        if released:
+            self.on_change()
+
+    # --- what was learned ------------------------------------------------------------------------
+
+    def learn(self, told_apart: bool) -> None:
+        """Whether runs of one account can be told apart (a start was answered)."""
+        if self.told_apart is not told_apart:
+            with self._lock:
+                self.told_apart = told_apart
+                self._serve()
+
+    def cool(self, credential: Credential, seconds: float, fault: GatewayError) -> None:
+        """The upstream wants this account to rest."""
+        with self._lock:
+            credential.cooling_until = max(credential.cooling_until, self.clock() + seconds)
+            credential.cooling_for = fault
+            self._serve()
+        self.on_change()
+
+    def add(self, grant: Grant) -> Credential:
+        """An account was granted."""
+        with self._lock:
+            self._named += 1
+            credential = Credential(f"c{self._named}", grant, self.clock())
+            self._credentials.append(credential)
+            self._halted = None
+        self.on_change()
+        return credential
+
+    _named = 0
+
+    def halt(self, fault: GatewayError) -> None:
+        """No sign-up will help until an operator acts. Callers without an account hear why."""
+        with self._lock:
+            self._halted = fault
+            self._serve()
+
+    def renew(self, credential: Credential, grant: Grant) -> None:
+        """The token was refreshed."""
+        with self._lock:
+            credential.renew(grant, self.clock())
+            self._serve()
+        self.on_change()
+
+    def connected(self, credential: Credential, socket: Socket, max_age: float) -> None:
+        """A socket is ready; one that it replaces is closed when its last run ends."""
+        with self._lock:
+            before, credential.socket = credential.socket, socket
+            credential.connecting = False
+            credential.connect_failures = 0
+            credential.refused = None
+            credential.replace_at = self.clock() + max_age
+            if before is not None:
+                self._let_go(credential, before)
+            if credential.retired:
+                credential.socket = None
+                self._released.append(socket)
+            self._serve()
+        self.on_change()
+
+    def disconnected(self, credential: Credential, socket: Socket) -> bool:
+        """A socket went away by itself; True if it was the one in use."""
+        with self._lock:
+            if credential.socket is not socket:
+                return False
+            credential.socket = None
+            credential.connect_at = self.clock()
+            self._released.append(socket)
+        self.on_change()
+        return True
+
+    def connect_failed(
+        self, credential: Credential, retry_at: float, refused: GatewayError | None
+    ) -> None:
+        """No socket came of it; the next attempt is not before ``retry_at``."""
+        with self._lock:
+            credential.refused = refused
+            credential.connecting = False
+            credential.connect_failures += 1
+            credential.connect_at = retry_at
+            credential.replace_at = max(credential.replace_at, retry_at)
+        self.on_change()
+
+    def drop(self, credential: Credential) -> None:
+        """The upstream no longer knows it: no new runs; those in flight go on to their end."""
+        with self._lock:
+            credential.retired = True
+            if credential in self._credentials:
+                self._credentials.remove(credential)
+            if credential.socket is not None:
+                self._let_go(credential, credential.socket)
+            self._serve()
+        self.on_change()
+
+    # --- what the keeper looks at ----------------------------------------------------------------
+
+    def missing(self, signing_up: int) -> int:
+        """How many accounts to sign up now: to reach the least, or to shorten the line.
+
+        None while an account rests for its quota: then more accounts would be a way around it.
+        """
+        now = self.clock()
+        with self._lock:
+            present = len(self._credentials) + signing_up
+            if self._halted or any(self._resting(one, now) for one in self._credentials):
+                return 0
+            wanted = self.least
+            if self._line:
+                taken = sum(one.in_flight for one in self._credentials)
+                places = taken + len(self._line)
+                wanted = max(wanted, -(-places // self._places_each()))
+            return max(0, min(wanted, self.most) - present)
+
+    def credentials(self) -> list[Credential]:
+        """All of them, at this moment. Callers get what became free by the passing of time."""
+        with self._lock:
+            self._serve()
+            return list(self._credentials)
+
+    def claim(self, credential: Credential, task: str) -> bool:
+        """Take a task on a credential (``connecting`` or ``refreshing``); False if it is taken."""
+        with self._lock:
+            if getattr(credential, task):
+                return False
+            setattr(credential, task, True)
+            return True
+
+    def done(self, credential: Credential, task: str) -> None:
+        """The task is over."""
+        with self._lock:
+            setattr(credential, task, False)
+
+    def to_close(self) -> list[Socket]:
+        """Sockets that nobody needs any more; the caller closes them, outside the lock."""
+        with self._lock:
+            released, self._released = self._released, []
+            return released
+
+    def census(self) -> dict[str, int]:
+        """Credentials by state, places taken, and callers in line."""
+        now = self.clock()
+        counts = {"ready": 0, "busy": 0, "cooling": 0, "connecting": 0}
+        with self._lock:
+            for one in self._credentials:
+                counts[self._state(one, now)] += 1
+            counts["taken"] = sum(one.in_flight for one in self._credentials)
+            counts["waiting"] = len(self._line)
+        return counts
+
+    # --- under the lock --------------------------------------------------------------------------
+
+    def _places_each(self) -> int:
+        return self._runs_per_credential if self.told_apart else 1
+
+    def _state(self, one: Credential, now: float) -> str:
+        if one.cooling(now):
+            return "cooling"
+        if not one.usable(now):
+            return "connecting"
+        return "ready" if one.in_flight < self._places_each() else "busy"
+
+    @staticmethod
+    def _resting(one: Credential, now: float) -> bool:
+        return one.cooling(now) and isinstance(one.cooling_for, RateLimited | QuotaExhausted)
+
+    def _serve(self) -> None:
+        """Hand free places to those who wait longest; tell them where waiting has no point."""
+        now = self.clock()
+        while self._line:
+            fault = self._hopeless(now)
+            lease = None if fault else self._lease(now)
+            if fault is None and lease is None:
+                return
+            self._line.popleft().settle(lease, fault)
+
+    def _lease(self, now: float) -> Lease | None:
+        places = self._places_each()
+        free = [one for one in self._credentials if one.in_flight < places and one.usable(now)]
+        if not free:
+            return None
+        credential = min(free, key=lambda one: one.in_flight)
+        # Behind the others, so that equally loaded credentials take turns.
+        self._credentials.remove(credential)
+        self._credentials.append(credential)
+        socket = credential.socket
+        assert socket is not None  # noqa: S101 - that is what usable means
+        credential.in_flight += 1
+        socket.runs += 1
+        return Lease(self.give_back, credential, socket)
+
+    def _hopeless(self, now: float) -> GatewayError | None:
+        """The fault for callers where every account rests, or there is none and never will be."""
+        if not self._credentials:
+            return self._halted.again(self._halted.retry_after) if self._halted else None
+        soonest = min(self._credentials, key=lambda one: one.cooling_until)
+        if not all(self._resting(one, now) for one in self._credentials):
+            return None
+        assert soonest.cooling_for is not None  # noqa: S101 - that is what resting means
+        return soonest.cooling_for.again(
+            None
+            if isinstance(soonest.cooling_for, QuotaExhausted)
+            else max(soonest.cooling_until - now, 1.0)
+        )
+
+    def _let_go(self, credential: Credential, socket: Socket) -> None:
+        """Put a socket that is out of use, and without runs, on the list of those to close."""
+        in_use = credential.socket is socket and not credential.retired
+        if not in_use and socket.runs == 0 and socket not in self._released:
+            self._released.append(socket)
+            if credential.socket is socket:
+                credential.socket = None

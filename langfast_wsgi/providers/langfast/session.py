@@ -1,0 +1,172 @@
+"""One Socket.IO connection: python-socketio stays the client, its errors stop here.
+
+What differs from the library's defaults, and why (versions are pinned, a test guards the hooks):
+
+* its events run in the read loop instead of in a new thread each: order is certain and an event
+  costs a third. So nothing here may block;
+* UTF-8 is validated by the decoder alone, not a second time in a Python loop;
+* one TLS context serves all connections;
+* it never reconnects by itself: the keeper does, with a fresh token;
+* a connection is cut, never closed politely: ``disconnect`` can wait 48 s for a dead server.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import engineio
+import socketio
+
+from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreachable
+from langfast_wsgi.observe import metrics
+from langfast_wsgi.observe.logs import one_line
+from langfast_wsgi.providers.langfast import translate
+from langfast_wsgi.providers.langfast.answer import tls_context
+from langfast_wsgi.providers.langfast.inbox import Update
+
+log = logging.getLogger(__name__)
+
+# The library prints payloads and tokens at INFO and adds handlers unless it is given a logger. This
+# one is not registered, so that no logging configuration can turn it up.
+_library_log = logging.Logger("socketio", logging.CRITICAL)
+
+_MEANINGLESS = metrics.DROPPED.labels("meaningless")
+_UNKNOWN = metrics.DROPPED.labels("unknown_event")
+
+
+class _Engine(engineio.Client):
+    """Handlers in the read loop; the file descriptor freed when that loop ends."""
+
+    def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
+        kwargs["run_async"] = False
+        return super()._trigger_event(event, *args, **kwargs)
+
+    def _read_loop_websocket(self) -> None:
+        try:
+            super()._read_loop_websocket()
+        finally:
+            self.ws.shutdown()
+
+
+class _Client(socketio.Client):
+    """A client that takes the server's farewell as a lost connection."""
+
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _Engine
+
+    def _handle_disconnect(self, _namespace: str) -> None:
+        # The library would join the read loop here, which is where we are.
+        self.eio.ws.abort()
+
+
+class Session:
+    """A connected socket. Closed once and for all by ``close``, or by the other side."""
+
+    def __init__(
+        self, deliver: Callable[[Update], None], lost: Callable[["Session"], None]
+    ) -> None:
+        #: Runs that were started on it; counted by the pool.
+        self.runs = 0
+        self._deliver = deliver
+        self._lost = lost
+        self._settled = threading.Event()
+        self._refusal: object = None
+        self._open = False
+        self._closing = False
+        self._client = _Client(
+            reconnection=False,
+            handle_sigint=False,
+            logger=_library_log,
+            engineio_logger=_library_log,
+            websocket_extra_options={
+                "skip_utf8_validation": True,
+                "sslopt": {"context": tls_context()},
+            },
+        )
+        self._listen()
+
+    def __repr__(self) -> str:
+        return f"<Session {'open' if self._open else 'closed'} {self.runs} runs>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected and joined, as far as we know."""
+        return self._open
+
+    def connect(self, url: str, token: str, timeout: float) -> None:
+        """Connect and join. Raises UpstreamUnreachable, UpstreamSilent or SessionRefused."""
+        deadline = time.monotonic() + timeout
+        self._client.eio.request_timeout = timeout
+        try:
+            # The library's own wait would end in a polite, and so perhaps endless, disconnect.
+            self._client.connect(
+                url,
+                auth={"token": token},
+                transports=["websocket"],
+                namespaces=["/"],
+                socketio_path=f"{urlsplit(url).path.strip('/')}/socket.io".lstrip("/"),
+                wait=False,
+            )
+        except (socketio.exceptions.ConnectionError, OSError, ValueError) as error:
+            self.close()
+            raise UpstreamUnreachable(
+                "The upstream's socket service cannot be reached.", retry_after=5
+            ) from error
+        if not self._settled.wait(max(deadline - time.monotonic(), 0.0)):
+            self.close()
+            raise UpstreamSilent("The upstream's socket service did not let us in in time.")
+        if not self._open:
+            self.close()
+            log.debug("socket refused: %s", one_line(self._refusal))
+            raise SessionRefused("The upstream's socket service refused our token.")
+
+    def close(self) -> None:
+        """Cut the connection without waiting."""
+        self._closing = True
+        socket = getattr(self._client.eio, "ws", None)
+        if socket is not None:
+            socket.abort()
+
+    def _listen(self) -> None:
+        on = self._client.on
+        on("connect", self._on_connect)
+        on("connect_error", self._on_connect_error)
+        on("disconnect", self._on_disconnect)
+        on("execution:chunk", self._on_chunk)
+        on("completion_finished", self._on_finished)
+        on("*", self._on_anything_else)
+
+    def _on_connect(self) -> None:
+        self._open = True
+        metrics.SOCKETS.inc()
+        self._settled.set()
+
+    def _on_connect_error(self, reason: object = None, *_: object) -> None:
+        self._refusal = reason
+        self._settled.set()
+
+    def _on_disconnect(self, *_: object) -> None:
+        was_open, self._open = self._open, False
+        self._settled.set()
+        if was_open:
+            metrics.SOCKETS.dec()
+            if not self._closing:
+                self._lost(self)
+
+    def _on_chunk(self, argument: object = None, *_: object) -> None:
+        update = translate.chunk(argument)
+        if update is None:
+            _MEANINGLESS.inc()
+            log.debug("chunk without meaning: %s", one_line(argument))
+        else:
+            self._deliver(update)
+
+    def _on_finished(self, argument: object = None, *_: object) -> None:
+        self._deliver(translate.completion_finished(argument))
+
+    def _on_anything_else(self, event: str, *arguments: object) -> None:
+        _UNKNOWN.inc()
+        log.debug("unknown event %s: %s", one_line(event), one_line(arguments))

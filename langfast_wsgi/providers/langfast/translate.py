@@ -1,0 +1,157 @@
+"""Pure translation: a request to the upstream's payload, its frames to updates, text to events.
+
+The wire is described in ``docs/upstream.md``.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from langfast_wsgi.conversation.events import FINISH_REASONS, Event, Replaced, Text
+from langfast_wsgi.conversation.request import RunRequest
+from langfast_wsgi.errors import RunFailed
+from langfast_wsgi.providers.langfast.inbox import Update
+
+FAILURES = frozenset({"failed", "failure", "error", "cancelled", "canceled", "timeout"})
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_REPLACEMENT = "\ufffd"
+
+
+def payload(
+    request: RunRequest, *, run_id: str, prompt_id: str, user_id: str
+) -> Mapping[str, object]:
+    """The body that starts a run. The upstream always streams; we decide how we answer."""
+    return {
+        "run_id": run_id,
+        "prompt_id": prompt_id,
+        "prompt_meta": {
+            "model": request.model,
+            "messages": request.messages,
+            "temperature": _or(request.temperature, 0.7),
+            "top_p": _or(request.top_p, 1),
+            "frequency_penalty": _or(request.frequency_penalty, 0),
+            "presence_penalty": _or(request.presence_penalty, 0),
+            "max_completion_tokens": _or(request.max_completion_tokens, 16384),
+            "response_format": "text",
+            "stream": True,
+        },
+        "test_cases": [],
+        "created_by": user_id,
+    }
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def chunk(argument: object) -> Update | None:
+    """The argument of an ``execution:chunk`` event; None where it has no meaning for us.
+
+    An object, a JSON text of that object, or plain text: then that is the whole text so far.
+    """
+    if isinstance(argument, bytes):
+        try:
+            argument = argument.decode()
+        except UnicodeDecodeError:
+            return None
+    if isinstance(argument, str):
+        found = _object_in(argument)
+        return Update(None, argument) if found is None else _read(found)
+    return _read(argument) if isinstance(argument, dict) else None
+
+
+def completion_finished(argument: object) -> Update:
+    """The argument of a ``completion_finished`` event: the end, and perhaps a last text."""
+    update = chunk(argument) if isinstance(argument, dict) else None
+    update = update or Update(None)
+    if update.ending is None:
+        reason = argument.get("finish_reason") if isinstance(argument, dict) else None
+        update.ending = finish_reason(reason)
+    return update
+
+
+def _object_in(text: str) -> dict[str, Any] | None:
+    if text.lstrip()[:1] != "{":
+        return None
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    # A model may well write JSON: only the runner's own object counts as one.
+    return found if isinstance(found, dict) and ("status" in found or "content" in found) else None
+
+
+def _read(found: dict[str, Any]) -> Update:
+    job_id = found.get("executionId")
+    content = found.get("content")
+    status = found.get("status")
+    update = Update(
+        job_id if isinstance(job_id, str) and job_id else None,
+        content if isinstance(content, str) else None,
+    )
+    if status == "completed":
+        update.ending = finish_reason(found.get("finish_reason"))
+    elif isinstance(status, str) and status in FAILURES:
+        update.ending = RunFailed(f"The upstream says that the run {_failure(status, found)}")
+    return update
+
+
+def _failure(status: str, found: dict[str, Any]) -> str:
+    said = found.get("error") or found.get("message")
+    if isinstance(said, dict):
+        said = said.get("message")
+    return f"{status}: {clean(said)}" if isinstance(said, str) and said else f"ended as {status}."
+
+
+def finish_reason(value: object) -> str:
+    """One of OpenAI's finish reasons; anything else counts as ``stop``."""
+    return value if isinstance(value, str) and value in FINISH_REASONS else "stop"
+
+
+def clean(text: str, limit: int = 500) -> str:
+    """Upstream's words, fit for a caller: one line, no control characters, cut."""
+    text = _SURROGATE.sub(_REPLACEMENT, _CONTROL.sub(" ", text[: limit * 2])).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class Growth:
+    """Cumulative text to deltas, exact for every Unicode text.
+
+    A runner in JavaScript may cut between the two halves of a surrogate pair; the half arrives as a
+    lone surrogate and is replaced by the whole character in the next event. So a trailing high half
+    is held back until more text or the end comes. Any other lone half can never become whole and is
+    U+FFFD at once.
+    """
+
+    __slots__ = ("_held", "_seen")
+
+    def __init__(self) -> None:
+        self._seen = ""
+        self._held = False
+
+    def advance(self, text: str, *, final: bool = False) -> Event | None:
+        """The event that this text so far amounts to; None where it holds nothing new."""
+        self._held = not final and "\ud800" <= text[-1:] <= "\udbff"
+        if self._held:
+            text = text[:-1]
+        seen = self._seen
+        if len(text) < len(seen):
+            return None  # late text, never a reset
+        if text.startswith(seen):
+            new = text[len(seen) :]
+            self._seen = text
+            return Text(_whole(new), final) if new else None
+        self._seen = text
+        return Replaced(_whole(text))
+
+    def finish(self) -> Event | None:
+        """The end came without a text of its own: what was held back comes out."""
+        return Text(_REPLACEMENT, last=True) if self._held else None
+
+
+def _whole(text: str) -> str:
+    return text if text.isascii() else _SURROGATE.sub(_REPLACEMENT, text)

@@ -1,0 +1,141 @@
+"""Pure: what the answer to a start call means. The table stands in ``docs/upstream.md``.
+
+Our caller's key is not at fault when the upstream refuses ours, so no 401 or 403 is ever passed on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from langfast_wsgi.errors import (
+    BadRequest,
+    GatewayError,
+    QuotaExhausted,
+    RateLimited,
+    StartRefused,
+    UpstreamGarbled,
+    UpstreamSilent,
+    UpstreamUnreachable,
+)
+from langfast_wsgi.providers.langfast.translate import clean
+
+QUOTA_REST = 3600.0
+REFUSED_REST = 60.0
+RATE_REST = 5.0
+LONGEST_RATE_LIMIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A start that was refused: the fault, whether to try again at once, how long to rest.
+
+    ``again`` is "refreshed" (with a new token), "same" (the same run id) or "" (no second try).
+    """
+
+    fault: GatewayError
+    again: str = ""
+    rest: float = 0.0
+
+
+def accepted(content: bytes) -> str | None:
+    """The job id in the answer; None where the upstream gives none. Raises UpstreamGarbled."""
+    try:
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise UpstreamGarbled("The upstream answered the start with something else.") from error
+    if not isinstance(found, dict):
+        raise UpstreamGarbled("The upstream answered the start with something else.")
+    jobs = found.get("jobs")
+    if jobs is None and isinstance(found.get("run_id"), str):
+        return None
+    first = jobs[0] if isinstance(jobs, list) and jobs else None
+    job_id = first.get("job_id") if isinstance(first, dict) else None
+    if not isinstance(job_id, str) or not job_id:
+        raise UpstreamGarbled("The upstream's answer to the start names no job.")
+    return job_id
+
+
+def refused(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
+    """What any answer but 200 means."""
+    if status == 401:
+        return Refusal(_not_us("upstream_auth_error"), again="refreshed", rest=REFUSED_REST)
+    if status == 403:
+        return Refusal(_not_us("upstream_forbidden"), rest=REFUSED_REST)
+    if status in (400, 422):
+        return Refusal(BadRequest(_words(content) or "The upstream refused the prompt.", code=None))
+    if status in (402, 429):
+        return _limited(status, _seconds(headers.get("retry-after")), content)
+    if status == 404:
+        return Refusal(
+            StartRefused(
+                "The upstream has no function that starts a run.",
+                code="upstream_misconfigured",
+                retry=False,
+            )
+        )
+    if status < 400:
+        return Refusal(UpstreamGarbled("The upstream answered the start with a redirect."))
+    return _failed(status)
+
+
+def _not_us(code: str) -> StartRefused:
+    return StartRefused("The upstream refused the gateway's own account.", code=code, retry=False)
+
+
+def _limited(status: int, retry_after: float | None, content: bytes) -> Refusal:
+    wait = retry_after or 0.0
+    if status == 402 or wait > LONGEST_RATE_LIMIT or "quota" in _code(content).lower():
+        return Refusal(
+            QuotaExhausted("The upstream's quota is used up."), rest=retry_after or QUOTA_REST
+        )
+    wait = max(wait, 1.0) if retry_after is not None else RATE_REST
+    return Refusal(
+        RateLimited("The upstream's rate limit is reached.", retry_after=wait), rest=wait
+    )
+
+
+def _failed(status: int) -> Refusal:
+    if status == 503:
+        fault: GatewayError = UpstreamUnreachable(
+            "The upstream is not available just now.", retry_after=5
+        )
+        return Refusal(fault, again="same")
+    if status in (504, 522, 524):
+        return Refusal(UpstreamSilent("The upstream took too long to start the run."))
+    again = "same" if status in (500, 502) else ""
+    return Refusal(StartRefused("The upstream failed to start the run."), again=again)
+
+
+def _seconds(value: str | None) -> float | None:
+    """Retry-After in seconds. A date is not used by any known upstream and counts as none."""
+    try:
+        seconds = float(value) if value else None
+    except ValueError:
+        return None
+    return seconds if seconds is not None and 0 <= seconds < 10**7 else None
+
+
+def _body(content: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _code(content: bytes) -> str:
+    found = _body(content)
+    inner = found.get("error")
+    code = found.get("code") or (inner.get("code") if isinstance(inner, dict) else inner)
+    return code if isinstance(code, str) else ""
+
+
+def _words(content: bytes) -> str:
+    """What the upstream said, cleaned and cut."""
+    found = _body(content)
+    inner = found.get("error")
+    said = found.get("message") or found.get("msg")
+    said = said or (inner.get("message") if isinstance(inner, dict) else inner)
+    return clean(said) if isinstance(said, str) else ""
