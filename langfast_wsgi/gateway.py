@@ -1,0 +1,158 @@
+"""The one use case: run a request and account for it exactly once.
+
+A run is a generator of events in legal order. Its body begins with the first ``next``, so a run
+that nobody asks for costs nothing; closing it is the one cancel signal. What is retried, is retried
+by the provider, before the first event: after it, nothing can be taken back.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+
+from langfast_wsgi.conversation.events import Event, Finished, Silence
+from langfast_wsgi.conversation.order import OutOfOrder, ordered
+from langfast_wsgi.conversation.request import RunRequest
+from langfast_wsgi.errors import (
+    GatewayError,
+    ShuttingDown,
+    TooManyRuns,
+    UnknownModel,
+    UpstreamGarbled,
+    UpstreamSilent,
+)
+from langfast_wsgi.observe import metrics
+from langfast_wsgi.providers.base import Provider
+from langfast_wsgi.stages.usage import counted
+
+log = logging.getLogger(__name__)
+
+Stage = Callable[[Iterator[Event]], Iterator[Event]]
+
+
+class Gateway:
+    """Runs requests on the provider that serves their model."""
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        *,
+        known_models: Sequence[str],
+        allow_unknown_models: bool,
+        max_runs: int,
+        run_timeout: float,
+    ) -> None:
+        self._providers = tuple(providers)
+        self._known_models = tuple(known_models)
+        self._allow_unknown_models = allow_unknown_models
+        self._max_runs = max_runs
+        self._run_timeout = run_timeout
+        self.in_flight = 0
+        #: No new runs; the process is about to end.
+        self.draining = False
+        #: Open runs end now, with ShuttingDown.
+        self.closing = False
+
+    def __repr__(self) -> str:
+        return f"<Gateway {self.in_flight} runs>"
+
+    def models(self) -> dict[str, str]:
+        """All model ids, each with the name of its owner."""
+        first = self._providers[0]
+        models = dict.fromkeys(self._known_models, first.name)
+        for provider in self._providers:
+            owner = provider.fingerprint or provider.name
+            models.update((model, owner) for model in provider.models() if model not in models)
+        return models
+
+    def provider_of(self, model: str) -> Provider:
+        """Who serves this model. Raises UnknownModel."""
+        for provider in self._providers:
+            if model in self._known_models or model in provider.models():
+                return provider
+        if self._allow_unknown_models:
+            return self._providers[0]
+        raise UnknownModel(
+            f"The model '{model[:100]}' does not exist or you do not have access to it.",
+            param="model",
+        )
+
+    def fingerprint(self, model: str) -> str | None:
+        """The mark that answers of this model bear; None for a real upstream."""
+        return self.provider_of(model).fingerprint
+
+    def readiness(self) -> tuple[bool, dict[str, object]]:
+        """Whether a run would be served, and figures for the operator."""
+        answers = {provider.name: provider.readiness() for provider in self._providers}
+        ready = not self.draining and all(ready for ready, _ in answers.values())
+        figures: dict[str, object] = {name: detail for name, (_, detail) in answers.items()}
+        return ready, {"draining": self.draining, "runs_in_flight": self.in_flight, **figures}
+
+    def stop(self) -> None:
+        """End the providers' background work."""
+        for provider in self._providers:
+            provider.stop()
+
+    def run(
+        self, request: RunRequest, *, count_usage: bool = False
+    ) -> Generator[Event, None, None]:
+        """The events of one run. Raises GatewayError, with the first event or later."""
+        provider = self.provider_of(request.model)
+        stages: list[Stage] = []
+        if count_usage:
+            stages.append(lambda events: counted(events, request))
+        return self._accounted(provider, request, stages)
+
+    def _accounted(
+        self, provider: Provider, request: RunRequest, stages: Sequence[Stage]
+    ) -> Generator[Event, None, None]:
+        begun = time.monotonic()
+        outcome = "client_gone"  # whoever closes the iterator before its end has left
+        self._admit()
+        try:
+            source = provider.run(request)
+            with closing(source):
+                events: Iterator[Event] = self._guarded(source, begun)
+                for stage in stages:
+                    events = stage(events)
+                yield from ordered(events)
+            outcome = "complete"
+        except OutOfOrder as error:
+            outcome = "upstream_bad_response"
+            log.exception("events out of order")
+            raise UpstreamGarbled("The upstream's answer has no end.") from error
+        except GatewayError as fault:
+            outcome = fault.code or "refused_prompt"
+            raise
+        finally:
+            self.in_flight -= 1
+            metrics.RUNS_IN_FLIGHT.dec()
+            metrics.RUNS.labels(outcome).inc()
+            if outcome == "complete":
+                metrics.RUN_SECONDS.observe(time.monotonic() - begun)
+
+    def _admit(self) -> None:
+        fault: GatewayError | None = None
+        if self.draining:
+            fault = ShuttingDown("The gateway is shutting down.", retry_after=1)
+        elif self.in_flight >= self._max_runs:
+            fault = TooManyRuns("Too many runs are in flight. Try again shortly.", retry_after=1)
+        if fault is not None:
+            metrics.RUNS.labels(fault.code).inc()
+            raise fault
+        self.in_flight += 1
+        metrics.RUNS_IN_FLIGHT.inc()
+
+    def _guarded(self, events: Iterator[Event], begun: float) -> Iterator[Event]:
+        """The whole run's deadline and the drain, looked at with every event."""
+        deadline = begun + self._run_timeout
+        waiting = True
+        for event in events:
+            if waiting and not isinstance(event, Silence):
+                waiting = False
+                metrics.FIRST_EVENT.observe(time.monotonic() - begun)
+            yield event
+            if self.closing and not isinstance(event, Finished):
+                raise ShuttingDown("The gateway is shutting down.", retry_after=1)
+            if time.monotonic() > deadline and not isinstance(event, Finished):
+                raise UpstreamSilent("The run took longer than the gateway allows.")

@@ -1,0 +1,1 @@
+"""Pure transformers: events in, events out."""
