@@ -1,0 +1,96 @@
+"""OpenAI's envelope: errors, ids and the headers that every answer bears."""
+
+import math
+import re
+import time
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from flask import Response, g, request
+
+from langfast_wsgi.conversation.events import Usage
+from langfast_wsgi.errors import CallerError, GatewayError, QuotaExhausted, RateLimited, TooLarge
+from langfast_wsgi.observe import metrics
+
+API_VERSION = "2020-10-01"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def new_id(prefix: str) -> str:
+    """A unique id, as in ``chatcmpl-…``."""
+    return f"{prefix}{uuid4().hex}"
+
+
+def json_response(body: object, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(body), status, content_type="application/json")
+
+
+def error_body(fault: GatewayError) -> dict[str, Any]:
+    """The envelope of a fault, for a JSON answer or an event in a stream."""
+    return {
+        "error": {
+            "message": fault.message,
+            "type": error_type(fault),
+            "param": fault.param,
+            "code": fault.code,
+        }
+    }
+
+
+def error_type(fault: GatewayError) -> str:
+    """OpenAI's word for the kind of fault."""
+    if isinstance(fault, CallerError):
+        return "invalid_request_error"
+    if isinstance(fault, QuotaExhausted):
+        return "insufficient_quota"
+    if isinstance(fault, RateLimited):
+        return "rate_limit_error"
+    return "timeout_error" if fault.status == 504 else "server_error"
+
+
+def error_response(fault: GatewayError) -> Response:
+    """A fault as an answer, with the headers that tell an SDK whether and when to try again."""
+    response = json_response(error_body(fault), fault.status)
+    if fault.retry is not None:
+        response.headers["x-should-retry"] = "true" if fault.retry else "false"
+    if fault.retry_after is not None and fault.retry is not False:
+        response.headers["Retry-After"] = str(max(1, math.ceil(fault.retry_after)))
+    if fault.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(fault, TooLarge):
+        response.headers["Connection"] = "close"
+    return response
+
+
+def usage_body(usage: Usage) -> dict[str, int]:
+    """Token counts as OpenAI names them."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+    }
+
+
+def begin() -> None:
+    """At a request's arrival: its clock and its id (the caller's own, where it is a plain word)."""
+    if "arrived" in g:  # a blueprint's own hook, behind the application's
+        return
+    g.arrived = time.monotonic()
+    offered = request.headers.get("X-Request-Id", "")
+    g.request_id = offered if _REQUEST_ID.fullmatch(offered) else new_id("req_")
+
+
+def sign(response: Response) -> Response:
+    """At its end: the headers that every answer of this API bears."""
+    if "arrived" not in g:
+        begin()
+    if "x-request-id" not in response.headers:
+        response.headers["x-request-id"] = g.request_id
+        response.headers["openai-version"] = API_VERSION
+        spent = time.monotonic() - g.arrived
+        response.headers["openai-processing-ms"] = str(round(spent * 1000))
+        route = request.url_rule.rule if request.url_rule else "unmatched"
+        metrics.REQUESTS.labels(route, str(response.status_code)).inc()
+    return response

@@ -1,0 +1,36 @@
+"""What the dialects are handed by the composition root."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from langfast_wsgi.gateway import Gateway
+from langfast_wsgi.settings import Settings
+
+
+class Connection(Protocol):
+    """The caller's connection."""
+
+    def gone(self) -> bool:
+        """Whether the caller has left, as far as can be known. Never blocks."""
+        ...
+
+    def limit_writes(self, seconds: float) -> None:
+        """A write that makes no headway for so long fails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The gateway and what surrounds it."""
+
+    settings: Settings
+    #: The gateway of this process; its background work has begun.
+    gateway: Callable[[], Gateway]
+    #: The connection under a request's WSGI environ.
+    connection: Callable[[Mapping[str, Any]], Connection]
+    #: Raises TimeoutError in its block after so many seconds, where this process can do that.
+    deadline: Callable[[float], AbstractContextManager[None]]
+    #: The key in a request's environ that marks a body as refused, hence the connection as spent.
+    unread: str

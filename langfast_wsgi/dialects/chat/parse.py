@@ -1,0 +1,147 @@
+"""The body of ``POST /v1/chat/completions`` to a request, or a 400 in OpenAI's words."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from pydantic import ValidationError
+
+from langfast_wsgi.conversation.request import RunRequest
+from langfast_wsgi.dialects._validation import bad_request, missing
+from langfast_wsgi.dialects.chat.fields import TREATMENTS, UNKNOWN, Body, Message
+from langfast_wsgi.errors import BadRequest
+
+# The names go into a response header: these characters, this length, this many.
+_UNSPEAKABLE = re.compile(r"[^A-Za-z0-9_.-]")
+_LONGEST_NAME = 64
+_MOST_NAMES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What is to be run, and how the caller wants the answer.
+
+    ``ignored`` names the fields that nobody acts on, sorted, fit for a header.
+    """
+
+    run: RunRequest
+    stream: bool
+    include_usage: bool
+    ignored: tuple[str, ...]
+
+
+def parse(body: dict[str, Any], *, default_model: str, reject_unsupported: bool) -> ChatRequest:
+    """Check the body; the messages are passed on as they came."""
+    try:
+        fields = Body.model_validate(body)
+    except ValidationError as error:
+        raise bad_request(error) from None
+    _check_together(fields)
+    ignored = _ignored(body, fields)
+    if ignored and reject_unsupported:
+        raise _unsupported(ignored[0])
+    options = fields.stream_options
+    return ChatRequest(
+        run=RunRequest(
+            model=fields.model or default_model,
+            messages=body["messages"],
+            temperature=fields.temperature,
+            top_p=fields.top_p,
+            frequency_penalty=fields.frequency_penalty,
+            presence_penalty=fields.presence_penalty,
+            max_completion_tokens=fields.max_completion_tokens or fields.max_tokens,
+        ),
+        stream=bool(fields.stream),
+        include_usage=options is not None and bool(options.include_usage),
+        ignored=ignored,
+    )
+
+
+def _check_together(fields: Body) -> None:
+    """The rules that no field can check alone."""
+    _check_tool_answers(fields.messages)
+    if fields.n is not None and fields.n > 1:
+        raise BadRequest(
+            f"Unsupported value: 'n' does not support {fields.n} here:"
+            " one choice per request is served for now.",
+            code="unsupported_value",
+            param="n",
+        )
+    if fields.stream_options is not None and not fields.stream:
+        raise _only_allowed_with("stream_options", "stream")
+    if fields.top_logprobs and not fields.logprobs:
+        raise _only_allowed_with("top_logprobs", "logprobs")
+    wanted = fields.response_format
+    if wanted is not None and wanted.type == "json_object" and not _mention_json(fields.messages):
+        raise BadRequest(
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of"
+            " type 'json_object'.",
+            code=None,
+            param="messages",
+        )
+
+
+def _check_tool_answers(messages: Sequence[Message]) -> None:
+    """A tool speaks only when it was called, and says which call it answers."""
+    called = False
+    for index, message in enumerate(messages):
+        if message.role != "tool":
+            called = message.role == "assistant" and bool(message.tool_calls)
+            continue
+        if not called:
+            raise BadRequest(
+                "Invalid parameter: messages with role 'tool' must be a response to a preceeding"
+                " message with 'tool_calls'.",
+                code=None,
+                param=f"messages.[{index}].role",
+            )
+        if message.tool_call_id is None:
+            raise missing("messages", index, "tool_call_id")
+
+
+def _mention_json(messages: Sequence[Message]) -> bool:
+    return any("json" in text.lower() for message in messages for text in _texts(message))
+
+
+def _texts(message: Message) -> Iterator[str]:
+    if isinstance(message.content, str):
+        yield message.content
+    for part in message.content if isinstance(message.content, list) else ():
+        if part.text is not None:
+            yield part.text
+
+
+def _only_allowed_with(name: str, companion: str) -> BadRequest:
+    return BadRequest(
+        f"The '{name}' parameter is only allowed when '{companion}' is enabled.",
+        code=None,
+        param=name,
+    )
+
+
+def _unsupported(name: str) -> BadRequest:
+    return BadRequest(
+        f"Unsupported parameter: '{name}' is not supported by this service.",
+        code="unsupported_parameter",
+        param=name,
+    )
+
+
+def _ignored(body: dict[str, Any], fields: Body) -> tuple[str, ...]:
+    """Names of what is asked for in vain; the search ends early, for a body may hold a million."""
+    names = (name for name, value in body.items() if value is not None and _in_vain(name, fields))
+    spoken = {
+        _UNSPEAKABLE.sub("?", name[:_LONGEST_NAME]) or "?" for name in islice(names, _MOST_NAMES)
+    }
+    return tuple(sorted(spoken))
+
+
+def _in_vain(name: str, fields: Body) -> bool:
+    treatment = TREATMENTS.get(name, UNKNOWN)
+    if treatment.how != "ignored":
+        return False
+    if treatment.without and getattr(fields, treatment.without):
+        return True
+    return not treatment.idle or getattr(fields, name) not in treatment.idle
