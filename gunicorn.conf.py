@@ -1,0 +1,131 @@
+"""gunicorn's configuration, read by itself. What each line is for: docs/operations.md"""
+
+from gevent import monkey
+
+monkey.patch_all()  # before anything imports ssl
+
+import ipaddress  # noqa: E402
+import os  # noqa: E402
+import shutil  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+
+# Before anything imports prometheus-client. A reload runs this file again: then the folder stays.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="langfast-")
+    os.environ["LANGFAST_OWN_FOLDER"] = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+from langfast_wsgi import embedded, runtime, settings  # noqa: E402
+from langfast_wsgi.observe import logs  # noqa: E402
+from langfast_wsgi.stages import tokenizer  # noqa: E402
+
+try:
+    chosen = settings.load()
+except settings.SettingsError as error:
+    sys.exit(f"langfast: {error}")
+
+worker_class = "gevent"
+bind = chosen.bind
+workers = min(chosen.web_concurrency, chosen.credential_limit)
+worker_connections = max(1000, 2 * chosen.max_runs)  # above our own limit, which answers 503
+keepalive = 5
+timeout = 30
+graceful_timeout = round(chosen.drain_seconds + 5)
+max_requests = 0  # a restart would cut streams
+preload_app = False
+control_socket_disable = True
+forwarder_headers = "LANGFAST-NO-SUCH-HEADER"  # never SCRIPT_NAME, PATH_INFO from outside
+logconfig_dict = logs.config(chosen)
+accesslog = "-"
+access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(M)sms %({x-request-id}o)s "%(a)s"'
+
+
+def on_starting(server):
+    """In the master, before any worker: refuse what is unsafe, start what all share."""
+    public = [str(address) for address in server.cfg.address if not _is_local(address)]
+    if public and not chosen.api_keys and not chosen.allow_open_access:
+        sys.exit(
+            f"langfast: refusing to listen on {public[0]} without a key: anybody could use it."
+            " Set API_MASTER_KEY, or HOST=127.0.0.1, or ALLOW_OPEN_ACCESS=1 if that is meant."
+        )
+    if public and chosen.embedded and not chosen.emulator:
+        sys.exit(
+            f"langfast: refusing to serve the embedded emulator on {public[0]}. Configure an"
+            " upstream (SUPABASE_URL, SOCKET_URL, …), or set EMULATOR=1 if that is meant."
+        )
+    if server.cfg.workers > chosen.credential_limit:
+        sys.exit(
+            f"langfast: {server.cfg.workers} workers cannot share {chosen.credential_limit}"
+            " credentials. Raise MAX_CREDENTIALS or start fewer workers."
+        )
+    if chosen.web_concurrency > server.cfg.workers:
+        server.log.warning("%d workers: there is one credential for each", server.cfg.workers)
+    if chosen.embedded:
+        server.log.info("no upstream configured: the embedded emulator serves")
+        embedded.start()
+    tokenizer.load()  # once, so that the workers share its pages
+
+
+def _is_local(address):
+    """Whether only this machine can reach it: a loopback address or a Unix socket."""
+    if not isinstance(address, tuple):
+        return not isinstance(address, int)
+    try:
+        return address[0] == "localhost" or ipaddress.ip_address(address[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def pre_fork(server, worker):
+    """Each worker takes the slot that fewest others hold: its share of the credentials."""
+    slots = [other.slot for other in server.WORKERS.values()]
+    worker.slot = min(range(server.num_workers), key=slots.count)
+    worker.of = server.num_workers
+
+
+def post_fork(server, worker):
+    """The emulator lives as long as the master, not as long as a worker."""
+    embedded.release()
+
+
+def post_worker_init(worker):
+    """In the worker, patched and with the application loaded: the background work."""
+    langfast = worker.wsgi.extensions["langfast"]
+    langfast.start(worker.slot, worker.of)
+    runtime.watch_drain(lambda: worker.alive, langfast.drain)
+    runtime.settle_memory()
+
+
+def worker_exit(server, worker):
+    """Join the background work."""
+    application = getattr(worker, "wsgi", None)
+    if application is not None:
+        application.extensions["langfast"].stop()
+
+
+def child_exit(server, worker):
+    """A dead worker's gauges no longer count."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    """The emulator and our folder go with the master."""
+    embedded.stop()
+    shutil.rmtree(os.environ.pop("LANGFAST_OWN_FOLDER", "/nonexistent"), ignore_errors=True)
+
+
+def pre_request(worker, req):
+    """A body that may be endless is never drained to keep the connection: that freezes a worker."""
+    for name, value in req.headers:
+        if name == "TRANSFER-ENCODING" or (
+            name == "CONTENT-LENGTH" and int(value) > chosen.max_body_bytes
+        ):
+            req.force_close()
+
+
+def post_request(worker, req, environ, resp):
+    """A caller whose body was refused gets to read why."""
+    if environ.get(runtime.UNREAD):
+        runtime.linger(environ["gunicorn.socket"])

@@ -1,0 +1,87 @@
+"""Who may call: API keys, and the rule for an open API."""
+
+import hashlib
+import hmac
+import ipaddress
+import logging
+import time
+from collections.abc import Sequence
+
+from flask import request
+
+from langfast_wsgi.errors import NotAuthorised
+from langfast_wsgi.observe.logs import one_line
+
+log = logging.getLogger(__name__)
+
+FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host", "Via")
+WARN_EVERY = 60.0
+
+
+class Admission:
+    """Checks the key of each request.
+
+    Keys are kept and compared as SHA-256 (they are of high entropy, so a fast hash will do), all of
+    them each time, in constant time.
+    """
+
+    def __init__(self, keys: Sequence[str], *, allow_open_access: bool) -> None:
+        self._hashes = [_hash(key) for key in keys]
+        self._allow_open_access = allow_open_access
+        self._warned_at = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"<Admission {len(self._hashes)} keys>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no key is asked for."""
+        return not self._hashes
+
+    def check(self) -> None:
+        """Of the request at hand, before its body is read. Raises NotAuthorised."""
+        if self.is_open:
+            self._check_open()
+        elif not self._knows(request.headers.get("Authorization", "")):
+            raise NotAuthorised(
+                "Missing or incorrect API key. Send it as 'Authorization: Bearer YOUR_KEY'."
+            )
+
+    def _knows(self, header: str) -> bool:
+        scheme, _, key = header.partition(" ")
+        offered = _hash(key.strip())
+        found = [hmac.compare_digest(offered, known) for known in self._hashes]
+        return any(found) and scheme.lower() == "bearer"
+
+    def _check_open(self) -> None:
+        forwarded = [name for name in FORWARDING_HEADERS if name in request.headers]
+        if forwarded:
+            self._warn(forwarded[0])
+        if not self._allow_open_access and not _is_local(request.environ.get("REMOTE_ADDR", "")):
+            raise NotAuthorised(
+                "This API has no key and serves its own machine only. Set API_MASTER_KEY."
+            )
+
+    def _warn(self, header: str) -> None:
+        now = time.monotonic()
+        if now - self._warned_at > WARN_EVERY:
+            self._warned_at = now
+            log.error(
+                "THE API IS OPEN AND REACHED THROUGH A PROXY (%s: %s): everybody whom the proxy"
+                " lets through can use it. Set API_MASTER_KEY.",
+                header,
+                one_line(request.headers[header], 60),
+            )
+
+
+def _hash(key: str) -> bytes:
+    # WSGI hands bytes over as latin-1 text; surrogates cannot occur there, but cost nothing.
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _is_local(address: str) -> bool:
+    """A loopback address, or none at all: a Unix socket."""
+    try:
+        return not address or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

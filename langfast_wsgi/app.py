@@ -1,0 +1,185 @@
+"""The composition root: the only module that knows everybody.
+
+``create_app()`` makes the service; ``Langfast(app)`` mounts the same API in a Flask application of
+one's own. Importing starts nothing: under gunicorn the worker's hook calls ``start``, anywhere else
+the first request of each process does.
+"""
+
+import logging
+import logging.config
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from langfast_wsgi import embedded, health, runtime
+from langfast_wsgi.admission import Admission
+from langfast_wsgi.dialects import models
+from langfast_wsgi.dialects._http import LEFT, CallerLeft
+from langfast_wsgi.dialects._openai import begin, error_response, sign
+from langfast_wsgi.dialects._service import Service
+from langfast_wsgi.dialects.chat import routes as chat
+from langfast_wsgi.errors import BadRequest, GatewayError
+from langfast_wsgi.gateway import Gateway
+from langfast_wsgi.observe import logs
+from langfast_wsgi.providers.langfast.upstream import Upstream
+from langfast_wsgi.providers.registry import PROVIDERS
+from langfast_wsgi.settings import Settings, load, metrics_folder
+
+log = logging.getLogger(__name__)
+
+DIALECTS = (chat.blueprint, models.blueprint)
+SHUTDOWN_MARGIN = 1.5  # seconds that open streams have for their error event to leave
+
+
+class Langfast:
+    """The API as a Flask extension."""
+
+    def __init__(self, app: Flask | None = None, settings: Settings | None = None) -> None:
+        self.settings = settings or load()
+        self._gateway: Gateway | None = None
+        self._process = 0
+        self._starting = threading.Lock()
+        if app is not None:
+            self.init_app(app)
+
+    def __repr__(self) -> str:
+        return f"<Langfast {self._gateway or 'not started'}>"
+
+    def init_app(self, app: Flask) -> None:
+        """Register the routes; the background work starts with the first request."""
+        app.extensions["langfast"] = self
+        settings = self.settings
+        admission = Admission(settings.api_keys, allow_open_access=settings.allow_open_access)
+        service = Service(
+            settings, self.gateway, runtime.Connection, runtime.deadline, runtime.UNREAD
+        )
+        for make in DIALECTS:
+            blueprint = make(service)
+            blueprint.before_request(admission.check)
+            app.register_blueprint(_dressed(blueprint))
+        app.register_blueprint(_dressed(health.blueprint(self.gateway, admission.check)))
+
+    def gateway(self) -> Gateway:
+        """The gateway of this process, started if need be."""
+        if self._gateway is None or self._process != os.getpid():
+            self.start()
+        gateway = self._gateway
+        assert gateway is not None  # noqa: S101 - start sets it or raises
+        return gateway
+
+    def start(self, slot: int = 0, workers: int = 1) -> None:
+        """Begin the background work of this process, one of ``workers``; once."""
+        with self._starting:
+            if self._gateway is not None and self._process == os.getpid():
+                return
+            settings = self.settings
+            provider = PROVIDERS["langfast"](
+                settings,
+                _upstream(settings),
+                share=settings.share(slot, workers),
+                state=Path(metrics_folder() or tempfile.mkdtemp(prefix="langfast-")),
+                spawn=runtime.spawn,
+            )
+            provider.start()
+            self._gateway = Gateway(
+                [provider],
+                known_models=settings.known_models,
+                allow_unknown_models=settings.allow_unknown_models,
+                max_runs=settings.max_runs,
+                run_timeout=settings.run_timeout,
+            )
+            self._process = os.getpid()
+
+    def drain(self) -> None:
+        """No new runs; open ones end by themselves, or with an error before we are killed."""
+        gateway = self._gateway
+        if gateway is None:
+            return
+        log.info("draining: %d runs in flight", gateway.in_flight)
+        gateway.draining = True
+        until = time.monotonic() + self.settings.drain_seconds - SHUTDOWN_MARGIN
+        while gateway.in_flight and time.monotonic() < until:
+            time.sleep(0.1)
+        gateway.closing = True
+
+    def stop(self) -> None:
+        """End the background work."""
+        if self._gateway is not None and self._process == os.getpid():
+            self._gateway.stop()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The service as a Flask application. Raises SettingsError."""
+    langfast = Langfast(settings=settings)
+    logging.config.dictConfig(logs.config(langfast.settings))
+    app = Flask(__name__, static_folder=None)
+    langfast.init_app(app)
+    app.before_request(begin)
+    app.after_request(sign)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unforeseen)
+    return app
+
+
+def _upstream(settings: Settings) -> Upstream:
+    if settings.embedded:
+        emulator = embedded.start()
+        return Upstream(
+            emulator.url,
+            emulator.anon_key,
+            emulator.url,
+            emulator.prompt_id,
+            emulator=True,
+            models=emulator.models,
+        )
+    return Upstream(
+        settings.supabase_url.rstrip("/"),
+        settings.supabase_anon_key.get_secret_value(),
+        settings.socket_url.rstrip("/"),
+        settings.prompt_id,
+    )
+
+
+def _dressed(blueprint: Blueprint) -> Blueprint:
+    """The blueprint with OpenAI's headers and error envelope, in whatever application it is put."""
+    blueprint.before_request_funcs.setdefault(None, []).insert(0, begin)
+    blueprint.after_request(sign)
+    blueprint.register_error_handler(GatewayError, error_response)
+    blueprint.register_error_handler(CallerLeft, lambda _: Response(status=LEFT))
+    blueprint.register_error_handler(Exception, _unforeseen)
+    return blueprint
+
+
+def _http_error(error: HTTPException) -> Response:
+    """Flask's own refusals in our envelope: never HTML."""
+    from flask import request
+
+    status = error.code or 500
+    if isinstance(error, NotFound):
+        message = f"Invalid URL ({request.method} {request.path[:200]})"
+    elif isinstance(error, MethodNotAllowed):
+        message = (
+            f"Not allowed to {request.method} on {request.path[:200]}"
+            " (HINT: Perhaps you meant to use a different HTTP method?)"
+        )
+    else:
+        message = error.description or error.name
+    fault = BadRequest(message, code=None)
+    response = error_response(fault)
+    response.status_code = status
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def _unforeseen(error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return _http_error(error)
+    log.error("a request failed in an unforeseen way", exc_info=error)
+    return error_response(GatewayError("The gateway failed. The fault is logged."))

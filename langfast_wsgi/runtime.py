@@ -1,0 +1,120 @@
+"""What depends on how this process does things at once: greenlets where gevent patched it, else
+threads. The only product module that imports gevent.
+
+What other rooms need of it (spawning, deadlines around reads, has the caller gone) is handed to
+them by ``app``.
+"""
+
+import gc
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+from gevent import monkey
+
+LINGER_SECONDS = 1.0
+LINGER_BYTES = 16 * 1024 * 1024
+UNREAD = "langfast.unread"
+"""Key in a request's environ: its body was refused, so the connection cannot go on."""
+
+
+def is_patched() -> bool:
+    """Whether gevent runs this process."""
+    return bool(monkey.is_module_patched("socket"))
+
+
+def spawn(task: Callable[[], None]) -> object:
+    """Run a task beside this one."""
+    if is_patched():
+        return gevent.spawn(task)
+    thread = threading.Thread(target=task, daemon=True)
+    thread.start()
+    return thread
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the block after ``seconds``. Threads cannot be interrupted."""
+    if not is_patched():
+        yield
+        return
+    alarm = gevent.Timeout(seconds)
+    alarm.start()
+    try:
+        yield
+    except gevent.Timeout as ring:
+        if ring is not alarm:
+            raise
+        raise TimeoutError from None
+    finally:
+        alarm.close()
+
+
+class Connection:
+    """The caller's connection under one request, where the server shows it (gunicorn does)."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._socket = environ.get("gunicorn.socket")
+
+    def gone(self) -> bool:
+        """Whether the caller closed its end. Pipelined bytes of a next request do not count."""
+        if self._socket is None:
+            return False
+        plain = getattr(self._socket, "_sock", self._socket)  # what gevent wraps
+        try:
+            return bool(plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+        except ValueError:  # TLS sockets take no flags: nothing to be known
+            return False
+
+    def limit_writes(self, seconds: float) -> None:
+        """A write that makes no headway for so long fails, and so ends the answer."""
+        if self._socket is not None:
+            self._socket.settimeout(seconds)
+
+
+def linger(connection: Any) -> None:
+    """Let a refused caller read its answer: no more from us, a bounded rest of its body to nowhere.
+
+    A connection that is closed while bytes are unread is reset, and the answer may be lost with it.
+    """
+    try:
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(LINGER_SECONDS)
+        until, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
+        while left > 0 and time.monotonic() < until:
+            piece = connection.recv(65536)
+            if not piece:
+                break
+            left -= len(piece)
+            time.sleep(0)  # a fast sender never blocks our read: let the others have their turn
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # gone already
+
+
+def settle_memory() -> None:
+    """After start: what lives now lives on, so no collection needs to look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def watch_drain(is_alive: Callable[[], bool], drain: Callable[[], None]) -> None:
+    """Call ``drain`` once the worker was told to end: gunicorn has no hook at that moment."""
+
+    def watch() -> None:
+        while is_alive():
+            time.sleep(0.2)
+        drain()
+
+    spawn(watch)
