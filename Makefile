@@ -1,0 +1,63 @@
+# The tasks of this project. `make` alone lists them.
+
+# Any Python from 3.11 on, 3.11 to 3.13 preferred: the tokenizer has no build for 3.14 yet.
+FITS = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(1)))
+PYTHON ?= $(shell for most in 13 99; do \
+	for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3 /usr/local/bin/python3; do \
+	$$python -c '$(call FITS,'$$most')' 2>/dev/null && echo $$python && exit; done; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+CODE = langfast_wsgi tests setup.py gunicorn.conf.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast lint format types imports lock clean
+
+help: ## list the tasks
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+run: $(VENV)/.run ## start the gateway on 127.0.0.1:8000 (with the embedded emulator if nothing is configured)
+	$(if $(PORT),HOST=$${HOST:-127.0.0.1}) exec $(BIN)/gunicorn langfast_wsgi.wsgi:app
+
+test: $(VENV)/.test ## run all tests
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.test ## run the tests that start no servers
+	$(BIN)/python -m pytest tests/unit tests/dialects
+
+lint: $(VENV)/.test ## check style
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+format: $(VENV)/.test ## put the code in form
+	$(BIN)/ruff check --fix-only -q $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+types: $(VENV)/.test ## check types
+	$(BIN)/mypy
+
+imports: $(VENV)/.test ## check that imports go one way
+	$(BIN)/lint-imports
+
+lock: $(VENV)/.test ## resolve the ranges of setup.cfg anew into the two locked lists
+	$(BIN)/pip-compile $(LOCK) --output-file requirements.txt setup.py
+	$(BIN)/pip-compile $(LOCK) --extra test --extra dev --output-file requirements-test.txt setup.py
+
+LOCK = --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+clean: ## remove what was built or installed here
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis tests/js/node_modules
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later with venv is needed (Debian: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.run: requirements.txt setup.cfg | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: requirements-test.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-test.txt
+	@touch $@

@@ -1,0 +1,166 @@
+"""A real gateway for tests: gunicorn, started with the Procfile's own command on a free port."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import requests
+
+from tests.support.emulator import EmulatorProcess
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20.0
+
+
+class GatewayProcess:
+    """One running gateway."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
+        self.process = process
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    def __repr__(self) -> str:
+        return f"<GatewayProcess {self.url} pid={self.process.pid}>"
+
+    @property
+    def api(self) -> str:
+        """The base URL for an OpenAI client."""
+        return f"{self.url}/v1"
+
+    def chat(self, content: object = "hi", **fields: Any) -> requests.Response:
+        """A chat completion of one user message, unstreamed unless ``stream`` says so."""
+        headers = fields.pop("headers", {})
+        body = {"messages": [{"role": "user", "content": content}], **fields}
+        stream = bool(body.get("stream"))
+        return self.http.post(
+            f"{self.api}/chat/completions", json=body, headers=headers, stream=stream, timeout=60
+        )
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """Any GET."""
+        return self.http.get(self.url + path, timeout=PATIENCE, **options)
+
+    def metrics(self, **options: Any) -> dict[str, float]:
+        """The series, by name and labels as they are written."""
+        lines = self.get("/metrics", **options).text.splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def log(self) -> str:
+        """What it has written to stdout and stderr."""
+        self._log.flush()
+        self._log.seek(0)
+        return self._log.read()
+
+    def worker_pids(self) -> list[int]:
+        """The workers, by gunicorn's own words."""
+        return [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", self.log())]
+
+    def wait_until_ready(self) -> None:
+        """Until ``/readyz`` says so."""
+        wait_for(lambda: self._answers("/readyz"), f"the gateway to be ready: {self.log()}")
+
+    def _answers(self, path: str) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the gateway ended: {self.log()}")
+        try:
+            return self.get(path).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def stop(self, patience: float = PATIENCE) -> int:
+        """SIGTERM, and the exit code; by force if it takes too long. Twice is fine."""
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            return self.process.wait()
+
+
+def wait_for(condition: Any, what: str, patience: float = PATIENCE) -> None:
+    """Ask every 20 ms until the condition holds; fail with ``what`` we waited for."""
+    until = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError(f"waited {patience} s for {what}")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def procfile_command() -> list[str]:
+    """What a platform runs, with the gunicorn beside this Python."""
+    line = (ROOT / "Procfile").read_text().strip()
+    program, *arguments = shlex.split(line.removeprefix("web: "))
+    return [str(Path(sys.executable).parent / program), *arguments]
+
+
+def environment(home: str, **settings: object) -> dict[str, str]:
+    """Nothing of the developer's own settings but the path; what is None is left out."""
+    inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    given = {name: str(value) for name, value in settings.items() if value is not None}
+    return {**inherited, "HOME": home, "ENV_FILE": "", "PYTHONUNBUFFERED": "1", **given}
+
+
+def towards(emulator: EmulatorProcess) -> dict[str, str]:
+    """The settings that make an emulator the upstream, as an operator would write them."""
+    return {
+        "SUPABASE_URL": emulator.url,
+        "SUPABASE_ANON_KEY": emulator.anon_key,
+        "SOCKET_URL": emulator.url,
+        "PROMPT_ID": emulator.prompt_id,
+    }
+
+
+@contextmanager
+def running_gateway(
+    emulator: EmulatorProcess | None = None, *, ready: bool = True, **settings: object
+) -> Iterator[GatewayProcess]:
+    """A gateway with these settings (by environment name), ready unless told otherwise.
+
+    Without an emulator of the test's own it starts its embedded one.
+    """
+    port = free_port()
+    with (
+        tempfile.TemporaryDirectory() as home,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as log,
+    ):
+        upstream = towards(emulator) if emulator else {}
+        defaults = {"HOST": "127.0.0.1", "PORT": port, **upstream}
+        process = subprocess.Popen(
+            procfile_command(),
+            cwd=ROOT,
+            env=environment(home, **{**defaults, **settings}),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        gateway = GatewayProcess(process, port, log)
+        try:
+            if ready:
+                gateway.wait_until_ready()
+            yield gateway
+        finally:
+            gateway.stop()
