@@ -118,6 +118,7 @@ def on_exit(server):
 
 def pre_request(worker, req):
     """A body that may be endless is never drained to keep the connection: that freezes a worker."""
+    req.body.langfast_request = req  # see runtime.refuse_body
     for name, value in req.headers:
         if name == "TRANSFER-ENCODING" or (
             name == "CONTENT-LENGTH" and int(value) > chosen.max_body_bytes

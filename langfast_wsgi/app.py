@@ -56,7 +56,7 @@ class Langfast:
         settings = self.settings
         admission = Admission(settings.api_keys, allow_open_access=settings.allow_open_access)
         service = Service(
-            settings, self.gateway, runtime.Connection, runtime.deadline, runtime.UNREAD
+            settings, self.gateway, runtime.Connection, runtime.deadline, runtime.refuse_body
         )
         for make in DIALECTS:
             blueprint = make(service)

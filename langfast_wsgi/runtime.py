@@ -19,7 +19,7 @@ from gevent import monkey
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 16 * 1024 * 1024
 UNREAD = "langfast.unread"
-"""Key in a request's environ: its body was refused, so the connection cannot go on."""
+"""Key in a request's environ: the rest of its body was refused, so the connection cannot go on."""
 
 
 def is_patched() -> bool:
@@ -80,6 +80,18 @@ class Connection:
         """A write that makes no headway for so long fails, and so ends the answer."""
         if self._socket is not None:
             self._socket.settimeout(seconds)
+
+
+def refuse_body(environ: dict[str, Any]) -> None:
+    """No more of this request's body is taken: its answer says that the connection closes.
+
+    A ``Connection`` header set by an application is dropped as hop-by-hop, so gunicorn's own request
+    is asked; ``gunicorn.conf.py`` left it with the body.
+    """
+    environ[UNREAD] = True
+    request = getattr(environ.get("wsgi.input"), "langfast_request", None)
+    if request is not None:
+        request.force_close()
 
 
 def linger(connection: Any) -> None:

@@ -50,8 +50,8 @@ def read_json(service: Service) -> dict[str, Any]:
     """The request's body as a JSON object, of any content type. Raises CallerError."""
     try:
         return read_object(_read_body(service))
-    except (TooLarge, BodyTimeout, Unsupported):
-        request.environ[service.unread] = True
+    except (TooLarge, BodyTimeout):
+        service.refuse_body(request.environ)
         raise
 
 
@@ -73,7 +73,7 @@ def _read_body(service: Service) -> bytes:
     except TimeoutError as error:
         raise BodyTimeout("The request's body did not arrive in time.") from error
     except Exception as error:  # the server's own: chunks that are none, a connection that is cut
-        request.environ[service.unread] = True
+        service.refuse_body(request.environ)
         raise BadRequest("The request's body could not be read.", code=None) from error
     if len(body) > limit:
         raise _too_large(limit)

@@ -10,7 +10,7 @@ import orjson
 from flask import Response, g, request
 
 from langfast_wsgi.conversation.events import Usage
-from langfast_wsgi.errors import CallerError, GatewayError, QuotaExhausted, RateLimited, TooLarge
+from langfast_wsgi.errors import CallerError, GatewayError, QuotaExhausted, RateLimited
 from langfast_wsgi.observe import metrics
 
 API_VERSION = "2020-10-01"
@@ -59,8 +59,6 @@ def error_response(fault: GatewayError) -> Response:
         response.headers["Retry-After"] = str(max(1, math.ceil(fault.retry_after)))
     if fault.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(fault, TooLarge):
-        response.headers["Connection"] = "close"
     return response
 
 

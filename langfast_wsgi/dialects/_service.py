@@ -32,5 +32,5 @@ class Service:
     connection: Callable[[Mapping[str, Any]], Connection]
     #: Raises TimeoutError in its block after so many seconds, where this process can do that.
     deadline: Callable[[float], AbstractContextManager[None]]
-    #: The key in a request's environ that marks a body as refused, hence the connection as spent.
-    unread: str
+    #: No more of the body under a request's WSGI environ is taken: the connection is spent.
+    refuse_body: Callable[[dict[str, Any]], None]
