@@ -1,0 +1,1 @@
+"""The auth service (the shapes of Supabase Auth): accounts, sessions, tokens."""

@@ -1,0 +1,80 @@
+"""Steering: a last user message that is a JSON object with known keys says what to reply."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import orjson
+
+from langfast_wsgi.emulator.faults.names import ALL_FAULTS
+from langfast_wsgi.emulator.replies.reply import SAMPLE, Details, Reply
+from langfast_wsgi.emulator.shapes import (
+    COUNT,
+    FLAG,
+    INDEX,
+    SECONDS,
+    TEXT,
+    Kind,
+    Table,
+    checked,
+    some_of,
+)
+
+# Any one of these makes a JSON object a steering message.
+MARKS = ("text", "chunks", "interval", "delay", "finish_reason", "fault")
+
+_STATUS = Kind("a status", lambda value: isinstance(value, int | str))
+_REASON = Kind("a text or null", lambda value: value is None or isinstance(value, str))
+
+PACE: Table = {
+    "chunks": COUNT,
+    "interval": SECONDS,
+    "delay": SECONDS,
+    "finish_reason": _REASON,
+}
+FAULTS: Table = {
+    "fault": some_of(ALL_FAULTS),
+    "at": INDEX,
+    "status": _STATUS,
+    "code": TEXT,
+    "message": TEXT,
+    "retry_after": SECONDS,
+    "seconds": SECONDS,
+    "size": COUNT,
+    "times": COUNT,
+    "ran": FLAG,
+}
+TABLE: Table = {"text": TEXT, **PACE, **FAULTS}
+_DETAILS = frozenset(field.name for field in fields(Details))
+
+
+def applied(reply: Reply, given: Mapping[str, Any]) -> Reply:
+    """A reply with the given, already checked, fields in place of its own."""
+    names = given.get("fault", [])
+    faults = frozenset([names] if isinstance(names, str) else names)
+    pace = {key: given[key] for key in ("text", *PACE) if key in given}
+    details = {key: value for key, value in given.items() if key in _DETAILS}
+    if not faults and not details:
+        return replace(reply, **pace)
+    return replace(reply, **pace, faults=faults, details=Details(**details))
+
+
+def steered(reply: Reply, last_user_text: str) -> Reply:
+    """The reply as the last user message wants it; raises BadShape for a value of no use."""
+    given = _steering(last_user_text)
+    if given is None:
+        return reply
+    # Nobody wants the steering itself read out; a model with words of its own keeps them.
+    said = replace(reply, text=SAMPLE) if reply.text == last_user_text else reply
+    return applied(said, checked(given, TABLE, "steering"))
+
+
+def _steering(text: str) -> Mapping[str, Any] | None:
+    # Most messages are prose; do not parse those.
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        read = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return read if isinstance(read, dict) and any(mark in read for mark in MARKS) else None

@@ -1,0 +1,1 @@
+"""Runs: starting one, planning its events, playing them in time, keeping a journal."""

@@ -1,0 +1,96 @@
+"""Events as they go over the wire, in every shape."""
+
+import json
+from typing import Any
+
+import pytest
+
+from langfast_wsgi.emulator.replies.reply import Details, Reply
+from langfast_wsgi.emulator.runs.rendering import shaper
+from langfast_wsgi.emulator.runs.steps import Say
+
+_JOB = "6f1e"
+_CHUNK = Say(0.0, "so far", 0)
+_LAST = Say(0.0, "so far, so good", 1, "completed", "stop")
+_RECORD = {
+    "executionId": _JOB,
+    "status": "in_progress",
+    "finish_reason": None,
+    "content": "so far",
+}
+
+
+def _sent(say: Say, *faults: str, job_id: str | None = _JOB, **details: Any) -> list[list[Any]]:
+    reply = Reply("", faults=frozenset(faults), details=Details(**details))
+    return [json.loads(event.payload[2:]) for event in shaper(reply, job_id)(say)]
+
+
+def test_a_chunk_is_one_event_with_one_record() -> None:
+    assert _sent(_CHUNK) == [["execution:chunk", _RECORD]]
+
+
+def test_the_end_carries_the_reason() -> None:
+    [[_, record]] = _sent(_LAST)
+    assert (record["status"], record["finish_reason"]) == ("completed", "stop")
+
+
+def test_without_job_ids_no_event_names_one() -> None:
+    [[_, record]] = _sent(_CHUNK, job_id=None)
+    assert "executionId" not in record
+
+
+def test_a_message_goes_with_the_events_as_their_error() -> None:
+    [[_, record]] = _sent(_CHUNK, message="out of order")
+    assert record["error"] == "out of order"
+
+
+@pytest.mark.parametrize(
+    ("fault", "events"),
+    [
+        ("as-plain-text", [["execution:chunk", "so far"]]),
+        ("extra-argument", [["execution:chunk", _RECORD, "offset-1"]]),
+        ("no-argument", [["execution:chunk"], ["execution:chunk", _RECORD]]),
+        (
+            "unknown-event",
+            [
+                ["execution:debug", {"note": "nobody knows this event"}],
+                ["execution:chunk", _RECORD],
+            ],
+        ),
+        ("completion-finished-event", [["execution:chunk", _RECORD]]),
+    ],
+)
+def test_a_fault_changes_the_shape(fault: str, events: list[list[Any]]) -> None:
+    assert _sent(_CHUNK, fault) == events
+
+
+def test_as_json_text_sends_the_record_as_a_text() -> None:
+    [[_, text]] = _sent(_CHUNK, "as-json-text")
+    assert json.loads(text) == _RECORD
+
+
+def test_half_a_character_survives_being_a_json_text() -> None:
+    [[_, text]] = _sent(Say(0.0, "a\ud83e", 0), "as-json-text")
+    assert json.loads(text)["content"] == "a\ud83e"
+
+
+def test_as_plain_text_still_ends_with_a_record() -> None:
+    [[_, record]] = _sent(_LAST, "as-plain-text")
+    assert record["status"] == "completed"
+
+
+def test_completion_finished_stands_in_for_the_completed_event() -> None:
+    sent = _sent(_LAST, "completion-finished-event")
+    assert sent == [["completion_finished", {"executionId": _JOB, "finish_reason": "stop"}]]
+
+
+def test_unknown_run_comes_before_the_chunk_with_another_id() -> None:
+    [[_, stranger], [_, own]] = _sent(_CHUNK, "unknown-run")
+    assert stranger["executionId"] != own["executionId"]
+
+
+def test_as_binary_puts_the_text_into_an_attachment() -> None:
+    reply = Reply("", faults=frozenset({"as-binary"}))
+    [event] = shaper(reply, _JOB)(_CHUNK)
+    assert event.payload.startswith(b"451-")
+    assert event.attachment == b"so far"
