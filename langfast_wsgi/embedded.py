@@ -67,6 +67,7 @@ def _launch() -> Emulator:
             (os.POSIX_SPAWN_DUP2, stdin, 0),
             (os.POSIX_SPAWN_DUP2, stdout, 1),
         ],
+        setpgroup=0,  # Ctrl-C in a terminal is for us: open answers are still drained
     )
     os.close(stdin)
     os.close(stdout)

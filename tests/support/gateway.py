@@ -72,7 +72,11 @@ class GatewayProcess:
 
     def wait_until_ready(self) -> None:
         """Until ``/readyz`` says so."""
-        wait_for(lambda: self._answers("/readyz"), f"the gateway to be ready: {self.log()}")
+        wait_for(lambda: self._answers("/readyz"), "the gateway to be ready")
+
+    def wait_until_alive(self) -> None:
+        """Until it answers at all."""
+        wait_for(lambda: self._answers("/healthz"), "the gateway to answer")
 
     def _answers(self, path: str) -> bool:
         if self.process.poll() is not None:
@@ -82,11 +86,11 @@ class GatewayProcess:
         except requests.ConnectionError:
             return False
 
-    def stop(self, patience: float = PATIENCE) -> int:
-        """SIGTERM, and the exit code; by force if it takes too long. Twice is fine."""
+    def stop(self, how: signal.Signals = signal.SIGTERM, patience: float = PATIENCE) -> int:
+        """Tell it to end; the exit code. By force if it takes too long. Twice is fine."""
         self.http.close()
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(how)
         try:
             return self.process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -138,7 +142,7 @@ def towards(emulator: EmulatorProcess) -> dict[str, str]:
 def running_gateway(
     emulator: EmulatorProcess | None = None, *, ready: bool = True, **settings: object
 ) -> Iterator[GatewayProcess]:
-    """A gateway with these settings (by environment name), ready unless told otherwise.
+    """A gateway with these settings (by environment name), ready or, if told so, just alive.
 
     Without an emulator of the test's own it starts its embedded one.
     """
@@ -161,6 +165,8 @@ def running_gateway(
         try:
             if ready:
                 gateway.wait_until_ready()
+            else:
+                gateway.wait_until_alive()
             yield gateway
         finally:
-            gateway.stop()
+            gateway.stop(signal.SIGQUIT)  # a graceful end waits for idle connections
