@@ -140,9 +140,9 @@ def towards(emulator: EmulatorProcess) -> dict[str, str]:
 
 @contextmanager
 def running_gateway(
-    emulator: EmulatorProcess | None = None, *, ready: bool = True, **settings: object
+    emulator: EmulatorProcess | None = None, *, ready: bool | None = True, **settings: object
 ) -> Iterator[GatewayProcess]:
-    """A gateway with these settings (by environment name), ready or, if told so, just alive.
+    """A gateway with these settings (by environment name): ready, just alive, or not waited for.
 
     Without an emulator of the test's own it starts its embedded one.
     """
@@ -165,7 +165,7 @@ def running_gateway(
         try:
             if ready:
                 gateway.wait_until_ready()
-            else:
+            elif ready is False:
                 gateway.wait_until_alive()
             yield gateway
         finally:

@@ -201,7 +201,8 @@ class Pool:
             if self._halted or any(self._resting(one, now) for one in self._credentials):
                 return 0
             wanted = self.least
-            if self._line:
+            # Until a start was answered nobody knows how many runs an account takes at once.
+            if self._line and self.told_apart is not None:
                 taken = sum(one.in_flight for one in self._credentials)
                 places = taken + len(self._line)
                 wanted = max(wanted, -(-places // self._places_each()))
