@@ -1,0 +1,705 @@
+"""The background work, one look at a time: fakes for the auth service, the budget and the socket."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from langfast_wsgi.errors import (
+    GatewayError,
+    NoCredentials,
+    QuotaExhausted,
+    RateLimited,
+    SessionLost,
+    SessionRefused,
+    SignUpRefused,
+    UpstreamUnreachable,
+)
+from langfast_wsgi.providers.langfast import keeper as keeper_module
+from langfast_wsgi.providers.langfast.accounts import CredentialGone, Grant
+from langfast_wsgi.providers.langfast.budget import BudgetUnknown
+from langfast_wsgi.providers.langfast.credential import Credential
+from langfast_wsgi.providers.langfast.keeper import (
+    CONNECT_PAUSE,
+    EARLY_LONGEST_PAUSE,
+    LONGEST_PAUSE,
+    REFRESH_PAUSE,
+    SIGN_UPS_AT_ONCE,
+    Keeper,
+    pause,
+)
+from langfast_wsgi.providers.langfast.mailbox import Mailbox
+from langfast_wsgi.providers.langfast.pool import Pool
+from tests.support.builders import counted, grant, series, spawn, wait_for
+from tests.support.clock import FakeClock
+
+Outcome = Grant | Exception
+
+
+class FakeSession:
+    """A socket whose attempts to connect turn out as the case says."""
+
+    outcomes: list[GatewayError | None]
+    made: list["FakeSession"]
+
+    def __init__(self, deliver: Callable[..., None], lost: Callable[["FakeSession"], None]) -> None:
+        self.deliver, self.lost = deliver, lost
+        self.runs = 0
+        self.is_open = False
+        self.closed = 0
+        self.token = ""
+        self.made.append(self)
+
+    def connect(self, url: str, token: str, timeout: float) -> None:
+        assert (url, timeout) == ("http://sockets", 15.0)
+        self.token = token
+        outcome = self.outcomes.pop(0) if self.outcomes else None
+        if outcome is not None:
+            raise outcome
+        self.is_open = True
+
+    def close(self) -> None:
+        self.closed += 1
+        self.is_open = False
+
+    def die(self) -> None:
+        """The other side goes away."""
+        self.is_open = False
+        self.lost(self)
+
+
+class FakeAccounts:
+    """The auth service."""
+
+    def __init__(self) -> None:
+        self.sign_ups: list[Outcome] = []
+        self.refreshes: list[Outcome] = []
+        self.asked: list[str] = []
+        self.count = 0
+
+    def sign_up(self) -> Grant:
+        return self._say("sign-up", self.sign_ups)
+
+    def refresh(self, token: str) -> Grant:
+        return self._say(token, self.refreshes)
+
+    def _say(self, what: str, outcomes: list[Outcome]) -> Grant:
+        self.asked.append(what)
+        self.count += 1
+        outcome = outcomes.pop(0) if outcomes else grant(self.count)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class FakeBudget:
+    """Says what it was told to say, else yes."""
+
+    def __init__(self) -> None:
+        self.answers: list[float | Exception] = []
+        self.charged = 0
+
+    def charge(self) -> float:
+        self.charged += 1
+        answer = self.answers.pop(0) if self.answers else 0.0
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Case:
+    """A keeper whose tasks run when the test says so."""
+
+    def __init__(self, least: int = 1, most: int = 10, *, budgeted: bool = True) -> None:
+        self.clock = FakeClock()
+        self.pool = Pool(least, most, 2, clock=self.clock)
+        self.accounts, self.budget = FakeAccounts(), FakeBudget()
+        self.tasks: list[Callable[[], None]] = []
+        self.keeper = Keeper(
+            self.pool,
+            self.accounts,  # type: ignore[arg-type]
+            self.budget,
+            obtain=self.accounts.sign_up,
+            budgeted=budgeted,
+            socket_url="http://sockets",
+            connect_timeout=15.0,
+            socket_max_age=240.0,
+            spawn=self.tasks.append,
+        )
+
+    def look(self) -> int:
+        """One look of the loop; how many tasks came of it."""
+        before = len(self.tasks)
+        self.keeper._look()
+        return len(self.tasks) - before
+
+    def work(self) -> None:
+        """Carry out what is waiting to be."""
+        tasks, self.tasks[:] = list(self.tasks), []
+        for task in tasks:
+            task()
+
+    def settle(self, rounds: int = 6) -> None:
+        """Look and work, some times."""
+        for _ in range(rounds):
+            self.look()
+            self.work()
+
+    def account(self) -> Credential:
+        """The only one there is."""
+        (credential,) = self.pool.credentials()
+        return credential
+
+    def settled(self) -> "Case":
+        self.settle()
+        return self
+
+    @property
+    def signed_up(self) -> int:
+        return self.accounts.asked.count("sign-up")
+
+
+@pytest.fixture(autouse=True)
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[FakeSession]:
+    made: list[FakeSession] = []
+    monkeypatch.setattr(FakeSession, "made", made, raising=False)
+    monkeypatch.setattr(FakeSession, "outcomes", [], raising=False)
+    monkeypatch.setattr(keeper_module, "Session", FakeSession)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jitter is in the middle, so that tests can name times."""
+    monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
+
+
+# --- filling the pool
+
+
+def test_the_pool_is_filled_to_the_least_and_each_account_connected(
+    sessions: list[FakeSession],
+) -> None:
+    case = Case(least=3).settled()
+    assert case.pool.census()["ready"] == 3
+    assert case.signed_up == 3
+    assert sorted(session.token for session in sessions) == ["access-1", "access-2", "access-3"]
+    assert case.look() == 0, "then there is nothing to do"
+
+
+def test_the_first_sign_up_goes_alone_and_then_four_at_once() -> None:
+    case = Case(least=9, most=9)
+    assert case.look() == 1
+    assert case.look() == 0
+    case.work()
+    case.look()  # which also connects the first
+    assert len(case.tasks) == SIGN_UPS_AT_ONCE + 1
+    assert case.look() == 0
+    case.work()
+    case.settle()
+    assert case.signed_up == 9
+
+
+def test_while_sign_ups_fail_they_go_one_by_one() -> None:
+    case = Case(least=5)
+    case.settle(1)
+    case.accounts.sign_ups = [SignUpRefused("no")] * 4
+    case.look()
+    case.work()
+    assert case.signed_up == 5
+    case.clock.advance(EARLY_LONGEST_PAUSE * 1.3)
+    case.tasks.clear()
+    case.pool.drop(case.pool.credentials()[0])
+    assert case.look() == 1
+
+
+def test_sign_ups_are_charged_before_they_are_asked_for() -> None:
+    case = Case()
+    case.accounts.sign_ups = [SignUpRefused("no")]
+    case.look()
+    case.work()
+    assert case.budget.charged == 1
+
+
+def test_an_own_account_is_not_charged() -> None:
+    case = Case(budgeted=False).settled()
+    assert case.budget.charged == 0
+    assert case.pool.census()["ready"] == 1
+
+
+def test_a_budget_that_is_used_up_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    case = Case()
+    case.budget.answers = [1800.0]
+    with counted("langfast_sign_ups_total", result="over_budget") as grew:
+        case.settle()
+        assert grew() == 1
+    assert case.signed_up == 0
+    case.clock.advance(1799.0)
+    assert case.look() == 0
+    case.clock.advance(1.0)
+    assert case.look() == 1
+    case.work()
+    assert case.signed_up == 1
+    assert "1800 s" in caplog.text
+
+
+def test_without_proof_of_budget_nobody_is_signed_up() -> None:
+    case = Case()
+    case.budget.answers = [BudgetUnknown()]
+    with counted("langfast_sign_ups_total", result="budget_unknown") as grew:
+        case.settle()
+        assert grew() == 1
+    assert case.signed_up == 0
+    case.clock.advance(EARLY_LONGEST_PAUSE)
+    case.settle()
+    assert case.signed_up == 1
+
+
+def test_failing_sign_ups_back_off() -> None:
+    case = Case()
+    case.accounts.sign_ups = [SignUpRefused("no")] * 100
+    waits = []
+    case.look()
+    case.work()
+    for _ in range(40):
+        begun = case.clock()
+        while case.look() == 0:
+            case.clock.advance(0.25)
+        waits.append(case.clock() - begun)
+        case.work()
+    assert waits[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert max(waits[4:8]) <= EARLY_LONGEST_PAUSE
+    assert waits[-1] == LONGEST_PAUSE
+
+
+def test_a_success_ends_the_trouble() -> None:
+    case = Case()
+    trouble = SignUpRefused("no")
+    case.accounts.sign_ups = [trouble]
+    case.settle(1)
+    assert case.keeper.trouble is trouble
+    case.clock.advance(2.0)
+    case.settle()
+    assert case.keeper.trouble is None
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(None, 1.0), (120.0, 120.0), (300.0, 300.0)])
+def test_a_rate_limit_is_waited_out(asked: float | None, waited: float) -> None:
+    case = Case()
+    case.accounts.sign_ups = [RateLimited("slow down", retry_after=asked)]
+    case.settle(1)
+    case.clock.advance(waited - 0.1)
+    assert case.look() == 0
+    case.clock.advance(0.1)
+    assert case.look() == 1
+
+
+def test_another_failure_in_the_same_moment_does_not_cut_a_rate_limits_pause() -> None:
+    """Up to four sign-ups are under way at once; policy: limits are obeyed."""
+    case = Case(least=3)
+    case.settle(1)
+    case.accounts.sign_ups = [RateLimited("slow down", retry_after=120.0), SignUpRefused("no")]
+    case.settle(1)
+    assert case.signed_up == 3
+    case.clock.advance(60.0)
+    case.settle()
+    assert case.signed_up == 3
+
+
+def test_another_failure_in_the_same_moment_does_not_cut_the_budgets_pause() -> None:
+    case = Case(least=3)
+    case.settle(1)
+    case.budget.answers = [1800.0, 0.0]
+    case.accounts.sign_ups = [SignUpRefused("no")]
+    case.settle(1)
+    case.clock.advance(60.0)
+    case.settle()
+    assert case.budget.charged == 3
+
+
+def test_what_an_operator_must_mend_ends_the_sign_ups(caplog: pytest.LogCaptureFixture) -> None:
+    case = Case(least=3)
+    no = SignUpRefused("a captcha", code="upstream_captcha_required", retry=False)
+    case.accounts.sign_ups = [no]
+    case.settle(1)
+    case.clock.advance(24 * 3600.0)
+    assert case.look() == 0
+    assert case.keeper.trouble is no
+    with pytest.raises(SignUpRefused):
+        case.pool.turn().wait(0)
+    assert "no more sign-ups until this is mended: a captcha" in caplog.text
+
+
+def test_an_unforeseen_failure_of_a_sign_up_is_logged_and_waited_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    case = Case()
+    case.accounts.sign_ups = [ValueError("what?")]
+    case.settle(1)
+    assert "unforeseen" in caplog.text
+    case.clock.advance(LONGEST_PAUSE - 1)
+    assert case.look() == 0
+    case.clock.advance(1)
+    assert case.look() == 1
+
+
+@pytest.mark.parametrize("no", [RateLimited("rate"), QuotaExhausted("quota")])
+def test_nobody_is_signed_up_while_an_account_rests_for_its_quota(no: GatewayError) -> None:
+    case = Case(least=1).settled()
+    case.pool.cool(case.account(), 3600.0, no)
+    case.keeper._pool.least = 5
+    assert case.look() == 0
+
+
+# --- refreshing
+
+
+def test_a_token_is_refreshed_when_it_is_due_and_not_before() -> None:
+    case = Case().settled()
+    credential = case.account()
+    credential.replace_at = float("inf")
+    case.clock.advance(credential.refresh_at - case.clock() - 1)
+    assert case.look() == 0
+    case.clock.advance(1)
+    with counted("langfast_refreshes_total", result="granted") as grew:
+        case.settle(1)
+        assert grew() == 1
+    assert case.accounts.asked[-1] == "refresh-1"
+    assert credential.grant == grant(2)
+    assert credential.refresh_at > case.clock() + 3000
+
+
+def test_a_failed_refresh_is_tried_again_after_a_minute() -> None:
+    case = Case().settled()
+    credential = case.account()
+    credential.replace_at = float("inf")
+    credential.refresh_at = case.clock()
+    case.accounts.refreshes = [UpstreamUnreachable("down")]
+    case.settle()
+    assert case.accounts.asked[1:] == ["refresh-1"]
+    case.clock.advance(REFRESH_PAUSE - 1)
+    assert case.look() == 0
+    case.clock.advance(1)
+    case.settle(1)
+    assert case.accounts.asked[1:] == ["refresh-1", "refresh-1"]
+
+
+def test_an_account_that_is_known_no_more_is_dropped_and_replaced(
+    sessions: list[FakeSession],
+) -> None:
+    case = Case().settled()
+    old = case.account()
+    old.refresh_at = case.clock()
+    case.accounts.refreshes = [CredentialGone("gone")]
+    case.settle(1)
+    assert old.retired
+    case.settle()
+    assert case.account() is not old
+    assert sessions[0].closed == 1
+
+
+def test_a_refresh_is_not_begun_twice() -> None:
+    case = Case().settled()
+    case.account().refresh_at = case.clock()
+    assert case.look() == 1
+    assert case.look() == 0
+
+
+def test_a_run_that_was_refused_gets_a_new_token() -> None:
+    case = Case().settled()
+    case.keeper.refresh(case.account())
+    assert case.account().grant.access_token == "access-2"
+    assert not case.account().refreshing
+
+
+@pytest.mark.parametrize("fault", [UpstreamUnreachable("down"), CredentialGone("gone")])
+def test_a_run_hears_when_there_is_no_new_token(fault: GatewayError) -> None:
+    case = Case().settled()
+    case.accounts.refreshes = [fault]
+    credential = case.account()
+    with pytest.raises(SessionRefused):
+        case.keeper.refresh(credential)
+    assert not credential.refreshing
+
+
+def test_many_refused_runs_cause_one_refresh() -> None:
+    case = Case().settled()
+    credential = case.account()
+    begin = threading.Barrier(8)
+    busy = threading.Event()
+    real = case.accounts.refresh
+
+    def slowly(token: str) -> Grant:
+        busy.wait(0.03)
+        return real(token)
+
+    case.accounts.refresh = slowly  # type: ignore[method-assign]
+
+    def refused() -> None:
+        begin.wait(5)
+        case.keeper.refresh(credential)
+
+    threads = [threading.Thread(target=refused) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert case.accounts.asked == ["sign-up", "refresh-1"]
+
+
+def test_a_run_whose_token_was_refreshed_before_its_turn_asks_for_nothing() -> None:
+    case = Case().settled()
+    credential = case.account()
+    claim = case.pool.claim
+
+    def claim_late(one: Credential, task: str) -> bool:
+        case.pool.renew(one, grant(7))
+        return claim(one, task)
+
+    case.pool.claim = claim_late  # type: ignore[method-assign]
+    case.keeper.refresh(credential)
+    assert case.accounts.asked == ["sign-up"]
+
+
+def test_a_refresh_that_never_ends_is_not_waited_for_longer_than_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = Case().settled()
+    assert case.pool.claim(case.account(), "refreshing")
+    case.keeper._connect_timeout = 0.06
+    begun = time.monotonic()
+    case.keeper.refresh(case.account())
+    assert 0.05 < time.monotonic() - begun < 1.0
+
+
+# --- sockets
+
+
+def test_a_socket_is_replaced_when_it_is_old_and_the_new_one_is_ready_first(
+    sessions: list[FakeSession],
+) -> None:
+    case = Case().settled()
+    case.clock.advance(239.0)
+    assert case.look() == 0
+    case.clock.advance(1.0)
+    assert case.look() == 1
+    assert case.account().socket is sessions[0]
+    case.work()
+    assert case.account().socket is sessions[1]
+    case.look()
+    assert (sessions[0].closed, sessions[1].closed) == (1, 0)
+
+
+def test_ages_differ_so_that_sockets_are_not_replaced_all_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[float, float]] = []
+
+    def uniform(low: float, high: float) -> float:
+        seen.append((low, high))
+        return low
+
+    case = Case()
+    monkeypatch.setattr("random.uniform", uniform)
+    case.settle()
+    assert (0.9, 1.1) in seen
+    assert case.account().replace_at == case.clock() + 216.0
+
+
+def test_a_failed_replacement_keeps_the_old_socket_and_its_runs() -> None:
+    case = Case().settled()
+    credential = case.account()
+    old, mailbox = credential.socket, Mailbox()
+    credential.inbox.expect(mailbox)
+    FakeSession.outcomes.append(UpstreamUnreachable("down"))
+    case.clock.advance(240.0)
+    case.settle(1)
+    assert credential.socket is old
+    assert mailbox.take(0) is None
+
+
+def test_a_lost_socket_interrupts_its_runs_and_another_is_connected(
+    sessions: list[FakeSession],
+) -> None:
+    case = Case().settled()
+    credential, mailbox = case.account(), Mailbox()
+    credential.inbox.expect(mailbox)
+    sessions[0].die()
+    assert mailbox.lost_at is not None
+    assert credential.socket is None
+    case.settle()
+    assert credential.socket is sessions[1]
+    news = mailbox.take(0)
+    assert news is not None
+    assert news.ending is None
+
+
+def test_a_replaced_socket_that_goes_away_interrupts_nobody(sessions: list[FakeSession]) -> None:
+    case = Case().settled()
+    credential, mailbox = case.account(), Mailbox()
+    credential.inbox.expect(mailbox)
+    case.clock.advance(240.0)
+    case.settle()
+    sessions[0].die()
+    assert mailbox.lost_at is None
+    assert credential.socket is sessions[1]
+
+
+def test_where_the_one_attempt_to_reconnect_fails_the_runs_fail() -> None:
+    case = Case().settled()
+    credential, mailbox = case.account(), Mailbox()
+    credential.inbox.expect(mailbox)
+    FakeSession.outcomes.append(UpstreamUnreachable("down"))
+    FakeSession.made[0].die()
+    case.settle(1)
+    news = mailbox.take(0)
+    assert news is not None
+    assert isinstance(news.ending, SessionLost)
+
+
+def test_a_socket_that_is_let_in_and_cut_at_once_is_not_connected_without_a_pause(
+    sessions: list[FakeSession],
+) -> None:
+    """An upstream in trouble accepts and cuts; the time in this test stands still."""
+    case = Case().settled()
+    for _ in range(20):
+        if sessions[-1].is_open:
+            sessions[-1].die()
+        case.settle(1)
+    assert len(sessions) <= 5
+
+
+def test_failing_connections_back_off() -> None:
+    case = Case()
+    FakeSession.outcomes += [UpstreamUnreachable("down")] * 100
+    case.look()
+    case.work()
+    case.look()
+    case.work()
+    waits = []
+    for _ in range(10):
+        begun = case.clock()
+        while case.look() == 0:
+            case.clock.advance(0.25)
+        waits.append(case.clock() - begun)
+        case.work()
+    assert waits[:3] == [0.5, 1.0, 2.0]
+    assert waits[-1] == CONNECT_PAUSE
+
+
+def test_a_refused_token_is_refreshed_once_and_tried_again(sessions: list[FakeSession]) -> None:
+    case = Case()
+    FakeSession.outcomes.append(SessionRefused("no"))
+    case.settle(2)
+    credential = case.account()
+    assert credential.refused is not None
+    case.settle(1)
+    assert case.accounts.asked == ["sign-up", "refresh-1"]
+    case.clock.advance(0.5)
+    case.settle()
+    assert [session.token for session in sessions] == ["access-1", "access-2"]
+    assert credential.refused is None
+    assert case.pool.census()["ready"] == 1
+
+
+def test_a_token_that_is_refused_again_and_again_is_not_refreshed_each_time() -> None:
+    case = Case()
+    FakeSession.outcomes += [SessionRefused("no")] * 20
+    for _ in range(30):
+        case.settle(1)
+        case.clock.advance(2.0)
+    assert case.accounts.asked == ["sign-up", "refresh-1"]
+    with pytest.raises(SessionRefused):
+        raise case.pool.overdue()
+
+
+def test_a_socket_that_is_lost_before_the_pool_knows_it_is_taken_for_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = Case()
+    case.settle(1)
+    monkeypatch.setattr(FakeSession, "connect", lambda *_: None)  # is_open stays False
+    case.look()
+    case.work()
+    assert case.account().socket is None
+
+
+def test_an_unforeseen_failure_of_a_task_is_logged_and_waited_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = Case()
+    case.settle(1)
+
+    def fail(*_: object) -> None:
+        raise ValueError("what?")
+
+    monkeypatch.setattr(FakeSession, "connect", fail)
+    case.settle(1)
+    assert "connecting of <Credential c1 without socket 0 runs> failed" in caplog.text
+    case.clock.advance(CONNECT_PAUSE - 1)
+    assert case.look() == 0
+    case.clock.advance(1)
+    assert case.look() > 0
+    assert not case.account().refreshing or case.tasks
+
+
+# --- the loop, and figures
+
+
+def test_the_loop_looks_at_once_when_something_changes_and_cuts_the_sockets_at_its_end(
+    sessions: list[FakeSession],
+) -> None:
+    case = Case(least=2)
+    case.keeper._spawn = spawn
+    loop = threading.Thread(target=case.keeper.run)
+    begun = time.monotonic()
+    loop.start()
+    wait_for(lambda: case.pool.census()["ready"] == 2)
+    assert time.monotonic() - begun < 0.9, "no tick was waited for"
+    case.keeper.stop()
+    loop.join(2)
+    assert not loop.is_alive()
+    assert [session.closed for session in sessions] == [1, 1]
+
+
+def test_the_figures_follow_the_pool() -> None:
+    case = Case(least=2).settled()
+    case.pool.learn(True)
+    with case.pool.turn() as turn:
+        turn.wait(0)
+        case.look()
+        assert series("langfast_credentials", state="ready") == 2
+        assert series("langfast_leases") == 1
+        assert series("langfast_queue_length") == 0
+    case.look()
+    assert series("langfast_leases") == 0
+
+
+def test_a_caller_in_line_makes_the_pool_grow() -> None:
+    case = Case(least=1, most=2).settled()
+    first, second = case.pool.turn(), case.pool.turn()
+    assert first.wait(0) is not None
+    assert second.wait(0) is None
+    case.settle()
+    assert second.wait(0) is not None
+
+
+@pytest.fixture
+def real_jitter(monkeypatch: pytest.MonkeyPatch, steady: None) -> Iterator[Any]:
+    monkeypatch.undo()
+    yield
+
+
+@pytest.mark.usefixtures("real_jitter")
+@pytest.mark.parametrize("failures", [0, 1, 5, 100, 10_000])
+def test_a_pause_grows_to_its_limit_and_varies(failures: int) -> None:
+    middle = min(0.5 * 2.0 ** min(failures, 16), 30.0)
+    pauses = [pause(failures, 30.0) for _ in range(50)]
+    assert all(0.7 * middle <= one <= 1.3 * middle for one in pauses)
+    assert len(set(pauses)) > 1
+
+
+def test_without_any_account_a_caller_that_waited_hears_so() -> None:
+    assert isinstance(Case().pool.overdue(), NoCredentials)

@@ -1,0 +1,620 @@
+"""One run on this upstream: a real pool with stub sockets, and a starter that does as it is told."""
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from types import SimpleNamespace
+
+import pytest
+
+from langfast_wsgi.conversation.events import SILENCE, Event, Finished, Replaced, Silence, Text
+from langfast_wsgi.conversation.request import RunRequest
+from langfast_wsgi.errors import (
+    GatewayError,
+    NoCredentials,
+    QuotaExhausted,
+    RunFailed,
+    SessionLost,
+    StartRefused,
+    TooManyRuns,
+    UpstreamSilent,
+)
+from langfast_wsgi.providers.langfast import provider as provider_module
+from langfast_wsgi.providers.langfast.credential import Credential
+from langfast_wsgi.providers.langfast.inbox import Update
+from langfast_wsgi.providers.langfast.offer import Offer
+from langfast_wsgi.providers.langfast.pool import Pool
+from langfast_wsgi.providers.langfast.provider import LangfastProvider
+from langfast_wsgi.providers.langfast.start import StartFailed
+from langfast_wsgi.providers.langfast.verdict import Refusal
+from tests.support.builders import StubSocket, grant, run_request, spawn, wait_for
+
+
+class FakeKeeper:
+    """Runs until it is stopped."""
+
+    def __init__(self) -> None:
+        self.trouble: GatewayError | None = None
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        self.stopped.wait(5.0)
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+class Case:
+    """A provider with one connected account, whose starts turn out as the test says."""
+
+    def __init__(
+        self,
+        *,
+        runs: int = 1,
+        accounts: int = 1,
+        apart: bool | None = True,
+        queue: float = 0.1,
+        start: float = 5.0,
+        idle: float = 5.0,
+    ) -> None:
+        self.pool = Pool(1, 3, runs)
+        self.keeper = FakeKeeper()
+        self.outcomes: list[Callable[[Credential], str | None]] = []
+        self.started: list[RunRequest] = []
+        self.names = 0
+        self.provider = LangfastProvider(
+            self.pool,
+            self.keeper,  # type: ignore[arg-type]
+            SimpleNamespace(start=self._start),  # type: ignore[arg-type]
+            Offer(False, ("extra",), lambda: ()),
+            spawn=spawn,
+            queue_timeout=queue,
+            start_timeout=start,
+            idle_timeout=idle,
+        )
+        self.provider._tick = min(self.provider._tick, 0.02)
+        self.accounts = [self._account(number) for number in range(accounts)]
+        if apart is not None:
+            self.pool.learn(apart)
+
+    def _account(self, number: int) -> Credential:
+        credential = self.pool.add(grant(number))
+        self.pool.connected(credential, StubSocket(), 240.0)
+        return credential
+
+    def _start(self, credential: Credential, request: RunRequest) -> str | None:
+        self.started.append(request)
+        if self.outcomes:
+            return self.outcomes.pop(0)(credential)
+        self.names += 1
+        return f"j{self.names}" if self.pool.told_apart else None
+
+    @property
+    def account(self) -> Credential:
+        return self.accounts[0]
+
+    def run(self) -> Generator[Event, None, None]:
+        return self.provider.run(run_request("hi"))
+
+    def begun(self) -> Generator[Event, None, None]:
+        """A run whose start was answered."""
+        events = self.run()
+        before = len(self.started)
+        assert next(events) == SILENCE
+        wait_for(lambda: len(self.started) > before)
+        wait_for(lambda: not self.pending)
+        return events
+
+    @property
+    def pending(self) -> bool:
+        inbox = self.account.inbox
+        return any(mailbox is not inbox._nameless for mailbox in inbox._pending)
+
+    def say(self, text: str | None, ending: str | GatewayError | None = None) -> None:
+        """An event of the newest run."""
+        job_id = f"j{self.names}" if self.pool.told_apart else None
+        self.account.inbox.deliver(Update(job_id, text, ending))
+
+    @property
+    def free(self) -> bool:
+        return self.pool.census()["taken"] == 0
+
+
+def spoken(events: Generator[Event, None, None]) -> Event:
+    """The next event that says something."""
+    return next(event for event in events if not isinstance(event, Silence))
+
+
+def refusing(fault: GatewayError, rest: float = 0.0) -> Callable[[Credential], str | None]:
+    def refuse(_: Credential) -> str | None:
+        raise StartFailed(Refusal(fault, rest=rest))
+
+    return refuse
+
+
+def waiting(seconds: float) -> Callable[[Credential], str | None]:
+    def wait(_: Credential) -> str | None:
+        time.sleep(seconds)
+        return "late"
+
+    return wait
+
+
+# --- a whole run
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["told apart", "not told apart"])
+def test_a_run_yields_its_text_as_it_comes_and_gives_its_place_back(apart: bool) -> None:
+    case = Case(apart=apart)
+    events = case.begun()
+    assert case.pool.census()["taken"] == 1
+    case.say("He")
+    assert spoken(events) == Text("He")
+    case.say("Hello")
+    assert spoken(events) == Text("llo")
+    case.say(None, "stop")
+    assert spoken(events) == Finished("stop")
+    assert list(events) == []
+    assert case.free
+    assert len(case.account.inbox) == 0
+
+
+def test_the_last_text_comes_with_its_end() -> None:
+    case = Case()
+    events = case.begun()
+    case.say("Hello", "length")
+    assert spoken(events) == Text("Hello", last=True)
+    assert list(events) == [Finished("length")]
+
+
+def test_text_that_was_not_asked_for_in_time_comes_in_one() -> None:
+    case = Case()
+    events = case.begun()
+    for text in ("a", "ab", "abc"):
+        case.say(text)
+    assert spoken(events) == Text("abc")
+    events.close()
+
+
+def test_a_run_that_ends_before_its_start_was_answered_is_whole() -> None:
+    case = Case()
+
+    def overtaken(credential: Credential) -> str:
+        credential.inbox.deliver(Update("j", "Hello", "stop"))
+        return "j"
+
+    case.outcomes = [overtaken]
+    assert [e for e in case.run() if e != SILENCE] == [Text("Hello", last=True), Finished("stop")]
+
+
+def test_an_end_without_any_text_is_an_empty_answer() -> None:
+    case = Case()
+    events = case.begun()
+    case.say(None, "stop")
+    assert [event for event in events if event != SILENCE] == [Finished("stop")]
+
+
+def test_half_a_character_comes_out_before_the_end() -> None:
+    case = Case()
+    events = case.begun()
+    case.say("a\ud83d")
+    assert spoken(events) == Text("a")
+    case.say(None, "stop")
+    assert [e for e in events if e != SILENCE] == [Text("\ufffd", last=True), Finished("stop")]
+
+
+def test_rewritten_text_is_an_event_of_its_own() -> None:
+    case = Case()
+    events = case.begun()
+    case.say("abc")
+    assert spoken(events) == Text("abc")
+    case.say("xyz!")
+    assert spoken(events) == Replaced("xyz!")
+    events.close()
+
+
+def test_a_failed_run_yields_its_text_and_raises_its_fault() -> None:
+    case = Case()
+    events = case.begun()
+    case.say("Hel", RunFailed("no"))
+    assert spoken(events) == Text("Hel", last=True)
+    with pytest.raises(RunFailed):
+        list(events)
+    assert case.free
+
+
+# --- the line
+
+
+def test_a_caller_in_line_hears_silence_and_then_that_all_places_are_taken() -> None:
+    case = Case(queue=0.1)
+    first = case.begun()
+    begun = time.monotonic()
+    heard = []
+    with pytest.raises(TooManyRuns):
+        heard += list(case.run())
+    spent = time.monotonic() - begun
+    assert 0.1 <= spent < 0.5
+    first.close()
+    assert case.pool.census()["waiting"] == 0
+
+
+def test_silence_is_heard_while_in_line() -> None:
+    case = Case(queue=0.1)
+    first = case.begun()
+    second = case.run()
+    assert [next(second) for _ in range(3)] == [SILENCE] * 3
+    assert len(case.started) == 1
+    second.close()
+    first.close()
+
+
+def test_without_an_account_a_caller_hears_so_at_the_end_of_its_patience() -> None:
+    case = Case(accounts=0, queue=0.03)
+    with pytest.raises(NoCredentials):
+        list(case.run())
+
+
+def test_the_next_in_line_begins_when_a_place_is_given_back() -> None:
+    case = Case(queue=5.0)
+    first, second = case.begun(), case.run()
+    assert next(second) == SILENCE
+    first.close()
+    wait_for(lambda: next(second) == SILENCE and len(case.started) == 2)
+    second.close()
+    assert case.free
+
+
+def test_a_caller_that_leaves_the_line_takes_no_place() -> None:
+    case = Case(queue=5.0)
+    first, second = case.begun(), case.run()
+    next(second)
+    second.close()
+    assert case.pool.census()["waiting"] == 0
+    first.close()
+    assert case.free
+    assert len(case.started) == 1
+
+
+def test_where_every_account_rests_a_caller_hears_it_at_once() -> None:
+    case = Case(queue=5.0)
+    case.pool.cool(case.account, 60.0, QuotaExhausted("quota"))
+    with pytest.raises(QuotaExhausted):
+        next(case.run())
+
+
+def test_a_run_that_nobody_asks_for_takes_no_place() -> None:
+    case = Case()
+    case.run().close()
+    assert case.free
+    assert case.started == []
+
+
+# --- the start
+
+
+def test_a_refused_start_is_the_runs_fault_and_its_account_rests() -> None:
+    case = Case()
+    fault = QuotaExhausted("quota")
+    case.outcomes = [refusing(fault, rest=3600.0)]
+    with pytest.raises(QuotaExhausted) as caught:
+        list(case.run())
+    assert caught.value is fault
+    assert case.free
+    assert case.pool.census()["cooling"] == 1
+
+
+def test_a_refused_start_without_a_rest_leaves_the_account_as_it_is() -> None:
+    case = Case()
+    case.outcomes = [refusing(StartRefused("no"))]
+    with pytest.raises(StartRefused):
+        list(case.run())
+    assert case.pool.census()["ready"] == 1
+
+
+def test_an_unforeseen_failure_of_the_start_is_logged_and_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    case = Case()
+
+    def fail(_: Credential) -> str | None:
+        raise ValueError("what?")
+
+    case.outcomes = [fail]
+    with pytest.raises(StartRefused, match="could not be started"):
+        list(case.run())
+    assert "unforeseen" in caplog.text
+    assert case.free
+
+
+def test_what_a_start_answers_teaches_whether_runs_can_be_told_apart() -> None:
+    case = Case(apart=None)
+    case.outcomes = [lambda _: "j"]
+    events = case.begun()
+    wait_for(lambda: case.pool.told_apart is True)
+    events.close()
+    case = Case(apart=None)
+    case.outcomes = [lambda _: None]
+    events = case.begun()
+    wait_for(lambda: case.pool.told_apart is False)
+    events.close()
+
+
+def test_a_start_that_is_not_answered_ends_at_its_own_limit() -> None:
+    case = Case(start=0.05, idle=5.0)
+    release = threading.Event()
+    case.outcomes = [lambda _: "late" if release.wait(5.0) else "late"]
+    begun = time.monotonic()
+    with pytest.raises(UpstreamSilent, match="to start"):
+        list(case.run())
+    assert 0.05 <= time.monotonic() - begun < 0.5
+    release.set()
+
+
+def test_silence_is_heard_while_the_start_is_not_answered() -> None:
+    case = Case()
+    release = threading.Event()
+    case.outcomes = [lambda _: "late" if release.wait(5.0) else "late"]
+    events = case.run()
+    assert [next(events) for _ in range(3)] == [SILENCE] * 3
+    events.close()
+    release.set()
+
+
+# --- silence
+
+
+def test_a_quiet_run_ends_at_the_idle_limit() -> None:
+    case = Case(idle=0.05)
+    begun = time.monotonic()
+    with pytest.raises(UpstreamSilent, match="stopped sending"):
+        list(case.run())
+    assert 0.05 <= time.monotonic() - begun < 0.5
+    assert case.free
+
+
+def test_a_sign_of_life_puts_the_idle_limit_off() -> None:
+    case = Case(idle=0.1)
+    events = case.begun()
+    begun = time.monotonic()
+    stop = threading.Event()
+
+    def live() -> None:
+        while not stop.wait(0.02):
+            case.say(None)
+
+    thread = spawn(live)
+    while time.monotonic() - begun < 0.25:
+        next(events)
+    stop.set()
+    thread.join()
+    events.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "tick"),
+    [((10, 30, 60), 1.0), ((0.5, 30, 60), 0.05), ((10, 0.5, 60), 0.05), ((10, 30, 0.5), 0.05)],
+)
+def test_a_quiet_run_says_silence_once_a_second_or_ten_times_within_its_shortest_limit(
+    limits: tuple[float, float, float], tick: float
+) -> None:
+    queue, start, idle = limits
+    provider = LangfastProvider(
+        Pool(1, 1, 1),
+        FakeKeeper(),  # type: ignore[arg-type]
+        SimpleNamespace(),  # type: ignore[arg-type]
+        Offer(True, (), lambda: ()),
+        spawn=spawn,
+        queue_timeout=queue,
+        start_timeout=start,
+        idle_timeout=idle,
+    )
+    assert provider._tick == tick
+
+
+# --- a lost socket
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_module, "RECONNECT_GRACE", 0.05)
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_a_run_whose_socket_is_lost_waits_a_moment_for_its_next_event() -> None:
+    case = Case()
+    events = case.begun()
+    case.say("abc")
+    assert spoken(events) == Text("abc")
+    case.account.inbox.interrupt()
+    begun = time.monotonic()
+    with pytest.raises(SessionLost):
+        list(events)
+    assert 0.04 <= time.monotonic() - begun < 0.5
+    assert case.free
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_a_run_goes_on_when_its_events_come_again() -> None:
+    case = Case()
+    events = case.begun()
+    case.say("abc")
+    assert spoken(events) == Text("abc")
+    case.account.inbox.interrupt()
+    assert next(events) == SILENCE
+    case.say("abcdef")
+    assert spoken(events) == Text("def")
+    time.sleep(0.05)
+    case.say(None, "stop")
+    assert spoken(events) == Finished("stop")
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_text_that_came_before_the_loss_is_not_lost() -> None:
+    case = Case()
+    events = case.begun()
+    case.say("abc")
+    case.account.inbox.interrupt()
+    assert spoken(events) == Text("abc")
+    with pytest.raises(SessionLost):
+        list(events)
+
+
+# --- a caller that leaves
+
+
+def test_where_runs_can_be_told_apart_the_place_is_free_at_once_when_the_caller_leaves() -> None:
+    case = Case()
+    events = case.begun()
+    events.close()
+    assert case.free
+    assert len(case.account.inbox) == 0
+
+
+def test_an_abandoned_start_that_is_answered_later_disturbs_nobody() -> None:
+    case = Case()
+    release = threading.Event()
+    case.outcomes = [lambda _: "old" if release.wait(5.0) else "old"]
+    first = case.run()
+    next(first)
+    first.close()
+    release.set()
+    second = case.begun()
+    case.account.inbox.deliver(Update("old", "for nobody", "stop"))
+    case.say("mine", "stop")
+    assert spoken(second) == Text("mine", last=True)
+    second.close()
+
+
+@pytest.mark.parametrize("apart", [None, False])
+def test_where_runs_cannot_be_told_apart_the_place_is_kept_until_the_old_run_ended(
+    apart: bool | None,
+) -> None:
+    case = Case(apart=apart)
+    case.outcomes = [lambda _: None]
+    events = case.begun()
+    case.say("abc")
+    assert spoken(events) == Text("abc")
+    events.close()
+    assert not case.free
+    case.say("abcd")
+    time.sleep(0.02)
+    assert not case.free
+    case.say(None, "stop")
+    wait_for(lambda: case.free)
+
+
+def test_where_runs_cannot_be_told_apart_the_place_is_kept_until_the_old_run_fell_silent() -> None:
+    case = Case(apart=False, idle=0.1)
+    events = case.begun()
+    events.close()
+    begun = time.monotonic()
+    assert not case.free
+    wait_for(lambda: case.free)
+    assert time.monotonic() - begun < 0.5
+
+
+def test_a_place_is_no_longer_kept_once_runs_can_be_told_apart() -> None:
+    case = Case(apart=False)
+    events = case.begun()
+    events.close()
+    case.pool.learn(True)
+    case.account.inbox.deliver(Update(None, "a sign of life"))
+    wait_for(lambda: case.free)
+
+
+def test_a_silent_run_keeps_its_place_where_runs_cannot_be_told_apart() -> None:
+    case = Case(apart=False, idle=0.05)
+    with pytest.raises(UpstreamSilent):
+        list(case.run())
+    assert not case.free
+    wait_for(lambda: case.free)
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_a_run_that_lost_its_socket_keeps_its_place_where_runs_cannot_be_told_apart() -> None:
+    """It goes on upstream: on the new socket its text would reach the next caller."""
+    case = Case(apart=False, idle=0.2)
+    events = case.begun()
+    case.account.inbox.interrupt()
+    with pytest.raises(SessionLost):
+        list(events)
+    assert not case.free
+    wait_for(lambda: case.free)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [UpstreamSilent("too long"), StartRefused("cut", retry=False)],
+    ids=["no answer in time", "cut behind the body"],
+)
+def test_a_start_that_may_have_begun_a_run_keeps_its_place_where_runs_cannot_be_told_apart(
+    fault: GatewayError,
+) -> None:
+    """Nobody knows whether it runs; if it does, its text would reach the next caller."""
+    case = Case(apart=False, idle=0.2)
+    case.outcomes = [refusing(fault)]
+    with pytest.raises(GatewayError):
+        list(case.run())
+    assert not case.free
+    wait_for(lambda: case.free)
+
+
+def test_the_next_caller_never_gets_the_text_of_an_abandoned_run() -> None:
+    case = Case(apart=False, queue=5.0)
+    first = case.begun()
+    first.close()
+    second = case.run()
+    assert next(second) == SILENCE
+    case.say("somebody else's secret")
+    assert [next(second) for _ in range(3)] == [SILENCE] * 3
+    case.say(None, "stop")
+    wait_for(lambda: next(second) == SILENCE and len(case.started) == 2)
+    wait_for(lambda: not case.pending)
+    case.say("mine", "stop")
+    assert spoken(second) == Text("mine", last=True)
+    second.close()
+
+
+# --- around the runs
+
+
+def test_an_upstream_that_is_no_emulator_leaves_no_mark() -> None:
+    case = Case()
+    case.provider._offer.answered(None)
+    assert case.provider.fingerprint is None
+    assert case.provider.models() == ("extra",)
+    case.provider._offer.emulator = True
+    assert case.provider.fingerprint == "emulator"
+
+
+def test_the_background_work_begins_and_ends_with_the_provider() -> None:
+    case = Case()
+    case.provider.start()
+    thread = case.provider._thread
+    assert thread is not None
+    assert thread.daemon
+    case.provider.stop()
+    assert not thread.is_alive()
+
+
+def test_a_provider_that_was_never_started_can_be_stopped() -> None:
+    case = Case()
+    case.provider.stop()
+    assert case.keeper.stopped.is_set()
+
+
+def test_it_is_ready_when_there_is_an_account_that_ever_had_a_socket() -> None:
+    assert Case(accounts=0).provider.readiness()[0] is False
+    case = Case()
+    ready, figures = case.provider.readiness()
+    assert ready
+    assert figures["trouble"] is None
+    case.keeper.trouble = NoCredentials("none")
+    assert case.provider.readiness()[1]["trouble"] == "no_credentials_available"
+    case.pool.cool(case.account, 60.0, QuotaExhausted("quota"))
+    assert case.provider.readiness()[0] is True
+
+
+def test_its_repr_is_one_line_of_figures() -> None:
+    assert repr(Case().provider).startswith("<LangfastProvider {'ready': 1, 'busy': 0")

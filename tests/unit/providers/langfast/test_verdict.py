@@ -1,0 +1,260 @@
+"""What the answer to a start call means: upstream.md §1.6 and faults.md B1-B13, as a table."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langfast_wsgi.errors import (
+    BadRequest,
+    GatewayError,
+    QuotaExhausted,
+    RateLimited,
+    StartRefused,
+    UpstreamGarbled,
+    UpstreamSilent,
+    UpstreamUnreachable,
+)
+from langfast_wsgi.providers.langfast.verdict import (
+    QUOTA_REST,
+    RATE_REST,
+    REFUSED_REST,
+    Refusal,
+    accepted,
+    refused,
+)
+
+
+def judged(status: int, body: object = b"", **headers: str) -> Refusal:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return refused(status, {name.replace("_", "-"): v for name, v in headers.items()}, content)
+
+
+# --- accepted
+
+
+@pytest.mark.parametrize(
+    ("body", "job_id"),
+    [
+        ({"run_id": "r", "jobs": [{"job_id": "j"}]}, "j"),
+        ({"jobs": [{"job_id": "j"}]}, "j"),
+        ({"jobs": [{"job_id": "j1"}, {"job_id": "j2"}]}, "j1"),  # B12
+        ({"run_id": "r"}, None),
+        ({"run_id": "r", "jobs": None}, None),
+    ],
+)
+def test_an_accepted_start_names_its_first_job_or_none(body: object, job_id: str | None) -> None:
+    assert accepted(json.dumps(body).encode()) == job_id
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"jobs": None},
+        {"run_id": 7},
+        {"run_id": "r", "jobs": []},
+        {"run_id": "r", "jobs": {}},
+        {"run_id": "r", "jobs": "j"},
+        {"run_id": "r", "jobs": ["j"]},
+        {"run_id": "r", "jobs": [{}]},
+        {"run_id": "r", "jobs": [{"job_id": None}]},
+        {"run_id": "r", "jobs": [{"job_id": ""}]},
+        {"run_id": "r", "jobs": [{"job_id": 7}]},
+        [],
+        None,
+        "run",
+    ],
+    ids=repr,
+)
+def test_b11_an_accepted_start_of_another_shape_is_garbled(body: object) -> None:
+    with pytest.raises(UpstreamGarbled) as caught:
+        accepted(json.dumps(body).encode())
+    assert caught.value.code == "upstream_bad_response"
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b'{"jobs": [', b"\xff"])
+def test_b11_an_accepted_start_that_is_no_json_is_garbled(content: bytes) -> None:
+    with pytest.raises(UpstreamGarbled):
+        accepted(content)
+
+
+# --- refused
+
+QUOTA_CODE = {"code": "quota_exceeded"}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "code", "status", "again", "rest", "retry", "retry_after"),
+    [
+        # B1, B2: it is our own account that they refuse, never the caller's key
+        (judged(401), StartRefused, "upstream_auth_error", 502, "refreshed", 60.0, False, None),
+        (
+            judged(401, {"code": 401, "message": "Invalid JWT"}),
+            StartRefused,
+            "upstream_auth_error",
+            502,
+            "refreshed",
+            REFUSED_REST,
+            False,
+            None,
+        ),
+        (judged(403), StartRefused, "upstream_forbidden", 502, "", 60.0, False, None),
+        # B3, B4: quota
+        (judged(402), QuotaExhausted, "insufficient_quota", 429, "", QUOTA_REST, False, None),
+        (
+            judged(402, retry_after="30"),
+            QuotaExhausted,
+            "insufficient_quota",
+            429,
+            "",
+            30.0,
+            False,
+            None,
+        ),
+        (
+            judged(429, retry_after="61"),
+            QuotaExhausted,
+            "insufficient_quota",
+            429,
+            "",
+            61.0,
+            False,
+            None,
+        ),
+        (judged(429, QUOTA_CODE), QuotaExhausted, "insufficient_quota", 429, "", 3600.0, False, None),
+        (
+            judged(429, {"error": {"code": "Monthly_QUOTA"}}, retry_after="7"),
+            QuotaExhausted,
+            "insufficient_quota",
+            429,
+            "",
+            7.0,
+            False,
+            None,
+        ),
+        (
+            judged(429, {"error": "exceeded_quota"}),
+            QuotaExhausted,
+            "insufficient_quota",
+            429,
+            "",
+            3600.0,
+            False,
+            None,
+        ),
+        # B5: rate
+        (judged(429), RateLimited, "rate_limit_exceeded", 429, "", RATE_REST, None, RATE_REST),
+        (
+            judged(429, retry_after="60"),
+            RateLimited,
+            "rate_limit_exceeded",
+            429,
+            "",
+            60.0,
+            None,
+            60.0,
+        ),
+        (judged(429, retry_after="0"), RateLimited, "rate_limit_exceeded", 429, "", 1.0, None, 1.0),
+        (
+            judged(429, {"code": "too_fast"}, retry_after="2.5"),
+            RateLimited,
+            "rate_limit_exceeded",
+            429,
+            "",
+            2.5,
+            None,
+            2.5,
+        ),
+        # B7, B13
+        (judged(404), StartRefused, "upstream_misconfigured", 502, "", 0.0, False, None),
+        (judged(302), UpstreamGarbled, "upstream_bad_response", 502, "", 0.0, None, None),
+        (judged(201), UpstreamGarbled, "upstream_bad_response", 502, "", 0.0, None, None),
+        # B8, B9: may pass
+        (judged(500), StartRefused, "upstream_error", 502, "same", 0.0, None, None),
+        (judged(502), StartRefused, "upstream_error", 502, "same", 0.0, None, None),
+        (judged(503), UpstreamUnreachable, "upstream_unavailable", 503, "same", 0.0, None, 5),
+        # B10: nobody knows whether the run was spent
+        (judged(504), UpstreamSilent, "upstream_timeout", 504, "", 0.0, False, None),
+        (judged(522), UpstreamSilent, "upstream_timeout", 504, "", 0.0, False, None),
+        (judged(524), UpstreamSilent, "upstream_timeout", 504, "", 0.0, False, None),
+        (judged(546), StartRefused, "upstream_error", 502, "", 0.0, None, None),
+        (judged(520), StartRefused, "upstream_error", 502, "", 0.0, None, None),
+        (judged(418), StartRefused, "upstream_error", 502, "", 0.0, None, None),
+    ],
+)
+def test_a_refused_start_as_a_table(
+    refusal: Refusal,
+    kind: type[GatewayError],
+    code: str,
+    status: int,
+    again: str,
+    rest: float,
+    retry: bool | None,
+    retry_after: float | None,
+) -> None:
+    fault = refusal.fault
+    assert type(fault) is kind
+    assert (fault.code, fault.status) == (code, status)
+    assert (fault.retry, fault.retry_after) == (retry, retry_after)
+    assert (refusal.again, refusal.rest) == (again, rest)
+
+
+@pytest.mark.parametrize("given", ["Wed, 21 Oct 2026 07:28:00 GMT", "soon", "-1", "", "1e9", "nan"])
+def test_a_retry_after_that_is_no_sensible_number_counts_as_none(given: str) -> None:
+    refusal = judged(429, retry_after=given)
+    assert isinstance(refusal.fault, RateLimited)
+    assert refusal.rest == RATE_REST
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"message": "too\nlong"}, "too long"),
+        ({"msg": "too long"}, "too long"),
+        ({"error": "too long"}, "too long"),
+        ({"error": {"message": "too long"}}, "too long"),
+        ({"message": "x" * 600}, "x" * 499 + "…"),
+        ({"message": 7}, "The upstream refused the prompt."),
+        ({"error": {"message": 7}}, "The upstream refused the prompt."),
+        ({}, "The upstream refused the prompt."),
+        ([], "The upstream refused the prompt."),
+        (b"<html>", "The upstream refused the prompt."),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_b6_a_refused_prompt_is_the_callers_and_repeats_the_upstreams_words(
+    status: int, body: object, message: str
+) -> None:
+    refusal = judged(status, body)
+    assert isinstance(refusal.fault, BadRequest)
+    assert (refusal.fault.message, refusal.fault.code) == (message, None)
+    assert (refusal.again, refusal.rest) == ("", 0.0)
+
+
+@given(
+    st.integers(201, 599),
+    st.dictionaries(st.just("retry-after"), st.text(max_size=12)),
+    st.one_of(
+        st.binary(max_size=40),
+        st.recursive(
+            st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=8),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(["error", "message", "msg", "code"]), inner, max_size=4
+                )
+            ),
+        ).map(lambda value: json.dumps(value).encode()),
+    ),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_the_upstream_answers_there_is_a_verdict_that_never_blames_the_callers_key(
+    status: int, headers: dict[str, str], content: bytes
+) -> None:
+    refusal = refused(status, headers, content)
+    assert refusal.fault.status in (400, 429, 502, 503, 504)
+    assert refusal.again in ("", "same", "refreshed")
+    assert refusal.rest >= 0
