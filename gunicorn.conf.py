@@ -4,7 +4,6 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything imports ssl
 
-import ipaddress  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
@@ -15,7 +14,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="langfast-")
     os.environ["LANGFAST_OWN_FOLDER"] = os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
-from langfast_wsgi import embedded, runtime, settings  # noqa: E402
+from langfast_wsgi import embedded, exposure, runtime, settings  # noqa: E402
 from langfast_wsgi.observe import logs  # noqa: E402
 from langfast_wsgi.stages import tokenizer  # noqa: E402
 
@@ -42,17 +41,11 @@ access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(M)sms %({x-request-
 
 def on_starting(server):
     """In the master, before any worker: refuse what is unsafe, start what all share."""
-    public = [str(address) for address in server.cfg.address if not _is_local(address)]
-    if public and not chosen.api_keys and not chosen.allow_open_access:
-        sys.exit(
-            f"langfast: refusing to listen on {public[0]} without a key: anybody could use it."
-            " Set API_MASTER_KEY, or HOST=127.0.0.1, or ALLOW_OPEN_ACCESS=1 if that is meant."
-        )
-    if public and chosen.embedded and not chosen.emulator:
-        sys.exit(
-            f"langfast: refusing to serve the embedded emulator on {public[0]}. Configure an"
-            " upstream (SUPABASE_URL, SOCKET_URL, …), or set EMULATOR=1 if that is meant."
-        )
+    for address in server.cfg.address:  # what it really resolved: -b and GUNICORN_CMD_ARGS win
+        host = address[0] if isinstance(address, tuple) else "localhost"  # a Unix socket is local
+        danger = exposure.danger(chosen, host)
+        if danger:
+            sys.exit(f"langfast: {exposure.sentence(danger, host)}")
     if server.cfg.workers > chosen.credential_limit:
         sys.exit(
             f"langfast: {server.cfg.workers} workers cannot share {chosen.credential_limit}"
@@ -64,16 +57,6 @@ def on_starting(server):
         server.log.info("no upstream configured: the embedded emulator serves")
         embedded.start()
     tokenizer.load()  # once, so that the workers share its pages
-
-
-def _is_local(address):
-    """Whether only this machine can reach it: a loopback address or a Unix socket."""
-    if not isinstance(address, tuple):
-        return not isinstance(address, int)
-    try:
-        return address[0] == "localhost" or ipaddress.ip_address(address[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def pre_fork(server, worker):

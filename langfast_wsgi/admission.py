@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 import logging
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from flask import request
 
 from langfast_wsgi.errors import NotAuthorised
+from langfast_wsgi.exposure import is_loopback
 from langfast_wsgi.observe.logs import one_line
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Admission:
         forwarded = [name for name in FORWARDING_HEADERS if name in request.headers]
         if forwarded:
             self._warn(forwarded[0])
-        if not self._allow_open_access and not _is_local(request.environ.get("REMOTE_ADDR", "")):
+        if not self._allow_open_access and not _is_near(request.environ.get("REMOTE_ADDR", "")):
             raise NotAuthorised(
                 "This API has no key and serves its own machine only. Set API_MASTER_KEY."
             )
@@ -79,9 +79,6 @@ def _hash(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-def _is_local(address: str) -> bool:
-    """A loopback address, or none at all: a Unix socket."""
-    try:
-        return not address or ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+def _is_near(address: str) -> bool:
+    """A caller on this machine; none at all is one on a Unix socket."""
+    return not address or is_loopback(address)

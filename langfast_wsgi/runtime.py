@@ -85,8 +85,8 @@ class Connection:
 def refuse_body(environ: dict[str, Any]) -> None:
     """No more of this request's body is taken: its answer says that the connection closes.
 
-    A ``Connection`` header set by an application is dropped as hop-by-hop, so gunicorn's own request
-    is asked; ``gunicorn.conf.py`` left it with the body.
+    A ``Connection`` header set by an application is dropped as hop-by-hop, so gunicorn's own
+    request is asked; ``gunicorn.conf.py`` left it with the body.
     """
     environ[UNREAD] = True
     request = getattr(environ.get("wsgi.input"), "langfast_request", None)

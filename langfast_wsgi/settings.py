@@ -197,6 +197,8 @@ class Settings(BaseSettings):
         if given and len(given) < len(UPSTREAM_NAMES):
             missing = " and ".join(name.upper() for name in UPSTREAM_NAMES if name not in given)
             raise ValueError(f"an upstream of one's own needs {missing} too")
+        if not self._text("api_master_key").isascii():
+            raise ValueError("API_MASTER_KEY: keys travel in a header, so plain ASCII only")
         if bool(self.upstream_email) != bool(self._text("upstream_password")):
             raise ValueError("UPSTREAM_EMAIL and UPSTREAM_PASSWORD go together")
         if self.own_account and not given:

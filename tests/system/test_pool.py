@@ -72,6 +72,16 @@ def test_the_pool_grows_under_load_up_to_its_limit(upstream: EmulatorProcess) ->
         assert stats["runs_max_per_user"] == 2
 
 
+def test_a_pool_without_a_least_signs_up_when_somebody_calls(upstream: EmulatorProcess) -> None:
+    with running_gateway(upstream, MIN_CREDENTIALS=0) as gateway:
+        time.sleep(0.3)
+        assert upstream.stats()["sign_ups"] == 0
+        with ThreadPoolExecutor(8) as callers:
+            answers = list(callers.map(lambda n: said(post(gateway, f"n {n}")), range(8)))
+        assert answers == [f"n {number}" for number in range(8)]
+        assert 1 <= upstream.stats()["sign_ups"] <= 2
+
+
 def test_who_waits_too_long_gets_a_503_with_retry_after(upstream: EmulatorProcess) -> None:
     with running_gateway(
         upstream,

@@ -3,7 +3,7 @@
 import random
 from typing import Protocol
 
-from langfast_wsgi.errors import GatewayError
+from langfast_wsgi.errors import GatewayError, QuotaExhausted, RateLimited
 from langfast_wsgi.providers.langfast.accounts import Grant
 from langfast_wsgi.providers.langfast.inbox import Inbox
 
@@ -59,6 +59,18 @@ class Credential:
     def cooling(self, now: float) -> bool:
         """Whether the upstream wants this account to rest."""
         return now < self.cooling_until
+
+    def resting(self, now: float) -> bool:
+        """Whether it cools for its quota or rate: no reason to make another account."""
+        return self.cooling(now) and isinstance(self.cooling_for, RateLimited | QuotaExhausted)
+
+    def state(self, now: float, places: int) -> str:
+        """For the operator: cooling, connecting, busy (all of its places are taken) or ready."""
+        if self.cooling(now):
+            return "cooling"
+        if not self.usable(now):
+            return "connecting"
+        return "ready" if self.in_flight < places else "busy"
 
     def usable(self, now: float) -> bool:
         """Whether a run may start on it (if it has a place)."""

@@ -15,13 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from langfast_wsgi.errors import (
-    GatewayError,
-    NoCredentials,
-    QuotaExhausted,
-    RateLimited,
-    TooManyRuns,
-)
+from langfast_wsgi.errors import GatewayError, NoCredentials, QuotaExhausted, TooManyRuns
 from langfast_wsgi.providers.langfast.accounts import Grant
 from langfast_wsgi.providers.langfast.credential import Credential, Socket
 from langfast_wsgi.providers.langfast.turn import Lease, Turn
@@ -198,14 +192,11 @@ class Pool:
         now = self.clock()
         with self._lock:
             present = len(self._credentials) + signing_up
-            if self._halted or any(self._resting(one, now) for one in self._credentials):
+            if self._halted or any(one.resting(now) for one in self._credentials):
                 return 0
             wanted = self.least
-            # Until a start was answered nobody knows how many runs an account takes at once.
-            if self._line and self.told_apart is not None:
-                taken = sum(one.in_flight for one in self._credentials)
-                places = taken + len(self._line)
-                wanted = max(wanted, -(-places // self._places_each()))
+            if self._line:
+                wanted = max(wanted, self._wanted_by_callers())
             return max(0, min(wanted, self.most) - present)
 
     def credentials(self) -> list[Credential]:
@@ -239,26 +230,24 @@ class Pool:
         counts = {"ready": 0, "busy": 0, "cooling": 0, "connecting": 0}
         with self._lock:
             for one in self._credentials:
-                counts[self._state(one, now)] += 1
+                counts[one.state(now, self._places_each())] += 1
             counts["taken"] = sum(one.in_flight for one in self._credentials)
             counts["waiting"] = len(self._line)
         return counts
 
     # --- under the lock --------------------------------------------------------------------------
 
+    def _wanted_by_callers(self) -> int:
+        """Accounts for all who run or wait. One, until a start was answered: before that nobody
+        knows how many runs an account takes at once.
+        """
+        if self.told_apart is None:
+            return 1
+        places = len(self._line) + sum(one.in_flight for one in self._credentials)
+        return -(-places // self._places_each())
+
     def _places_each(self) -> int:
         return self._runs_per_credential if self.told_apart else 1
-
-    def _state(self, one: Credential, now: float) -> str:
-        if one.cooling(now):
-            return "cooling"
-        if not one.usable(now):
-            return "connecting"
-        return "ready" if one.in_flight < self._places_each() else "busy"
-
-    @staticmethod
-    def _resting(one: Credential, now: float) -> bool:
-        return one.cooling(now) and isinstance(one.cooling_for, RateLimited | QuotaExhausted)
 
     def _serve(self) -> None:
         """Hand free places to those who wait longest; tell them where waiting has no point."""
@@ -290,7 +279,7 @@ class Pool:
         if not self._credentials:
             return self._halted.again(self._halted.retry_after) if self._halted else None
         soonest = min(self._credentials, key=lambda one: one.cooling_until)
-        if not all(self._resting(one, now) for one in self._credentials):
+        if not all(one.resting(now) for one in self._credentials):
             return None
         assert soonest.cooling_for is not None  # noqa: S101 - that is what resting means
         return soonest.cooling_for.again(

@@ -81,8 +81,9 @@ class LangfastProvider:
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
         """See Provider."""
         census = self._pool.census()
-        ready = census["ready"] + census["busy"] + census["cooling"] > 0
         trouble = self._keeper.trouble
+        ready = census["ready"] + census["busy"] + census["cooling"] > 0
+        ready = ready or (self._pool.least == 0 and trouble is None)  # signs up when one calls
         return ready, {"credentials": census, "trouble": trouble.code if trouble else None}
 
     def run(self, request: RunRequest) -> Generator[Event, None, None]:

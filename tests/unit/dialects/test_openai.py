@@ -106,11 +106,6 @@ def test_a_refused_key_names_the_scheme() -> None:
     assert "WWW-Authenticate" not in error_response(BadRequest("x")).headers
 
 
-def test_a_body_that_is_too_large_ends_the_connection() -> None:
-    assert error_response(TooLarge("x")).headers["Connection"] == "close"
-    assert "Connection" not in error_response(BadRequest("x")).headers
-
-
 def test_the_total_is_the_sum() -> None:
     assert usage_body(Usage(3, 4)) == {
         "prompt_tokens": 3,

@@ -679,6 +679,7 @@ def test_the_figures_follow_the_pool() -> None:
 
 def test_a_caller_in_line_makes_the_pool_grow() -> None:
     case = Case(least=1, most=2).settled()
+    case.pool.learn(False)
     first, second = case.pool.turn(), case.pool.turn()
     assert first.wait(0) is not None
     assert second.wait(0) is None

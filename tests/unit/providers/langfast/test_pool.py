@@ -370,6 +370,16 @@ def test_the_pool_grows_with_the_line_up_to_the_most(waiting: int, missing: int)
     assert case.pool.missing(0) == missing
 
 
+def test_the_pool_does_not_grow_before_it_is_known_how_many_runs_an_account_carries() -> None:
+    case = Case(least=1, most=4, runs=2, apart=False)
+    case.account()
+    for _ in range(9):
+        case.pool.turn()
+    assert case.pool.missing(0) == 0
+    case.pool.learn(False)
+    assert case.pool.missing(0) == 3
+
+
 def test_the_most_wins_over_the_least() -> None:
     assert Case(least=5, most=2).pool.missing(0) == 2
 
