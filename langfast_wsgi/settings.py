@@ -241,7 +241,7 @@ class Settings(BaseSettings):
     @property
     def bind(self) -> str:
         """The address to listen on, as gunicorn takes it."""
-        host = self.host or ("0.0.0.0" if "PORT" in os.environ else "127.0.0.1")  # noqa: S104
+        host = self.host or ("0.0.0.0" if os.environ.get("PORT") else "127.0.0.1")  # noqa: S104
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     def share(self, slot: int, workers: int) -> tuple[int, int]:

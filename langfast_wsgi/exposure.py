@@ -1,0 +1,43 @@
+"""What must not be served where others can reach it: one rule for gunicorn and the doctor."""
+
+import ipaddress
+
+from langfast_wsgi.settings import Settings
+
+OPEN_TO_ALL = "open_to_all"
+EMULATOR_TO_ALL = "emulator_to_all"
+
+_SENTENCES = {
+    OPEN_TO_ALL: (
+        "refusing to listen on {host} without a key: anybody could use it. Set API_MASTER_KEY, or"
+        " HOST=127.0.0.1, or ALLOW_OPEN_ACCESS=1 if that is meant."
+    ),
+    EMULATOR_TO_ALL: (
+        "refusing to serve the embedded emulator on {host}. Configure an upstream (SUPABASE_URL,"
+        " SOCKET_URL, …), or set EMULATOR=1 if that is meant."
+    ),
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it (or is it). An empty host is every address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def danger(settings: Settings, host: str) -> str | None:
+    """The code word for what these settings would expose on this address; None if all is well."""
+    if is_loopback(host):
+        return None
+    if not settings.api_keys and not settings.allow_open_access:
+        return OPEN_TO_ALL
+    if settings.embedded and not settings.emulator:
+        return EMULATOR_TO_ALL
+    return None
+
+
+def sentence(danger: str, host: str) -> str:
+    """What to tell the operator."""
+    return _SENTENCES[danger].format(host=host)
