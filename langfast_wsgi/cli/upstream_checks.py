@@ -142,7 +142,7 @@ class UpstreamChecks:
 
     def _connect(self) -> str:
         credential = self._known()
-        self._session = Session(credential.inbox.deliver, lambda _: credential.inbox.interrupt())
+        self._session = Session(credential.inbox, lambda _: credential.inbox.interrupt())
         begun = time.monotonic()
         self._session.connect(
             self._upstream.socket_url,

@@ -98,6 +98,15 @@ class Inbox:
             if not self._pending:
                 self._early.clear()
 
+    def wants(self, job_id: str) -> bool:
+        """Whether an event of this id has any use, so that others need not be decoded."""
+        # Without the lock: ``_bind`` adds to the live before it takes from the pending, so an id
+        # that moves while we look is found by the second look at the latest.
+        if job_id in self._live or self._pending or job_id in self._live:
+            return True
+        (_ENDED if job_id in self._ended else _NOBODYS).inc()
+        return False
+
     def deliver(self, update: Update) -> None:
         """Hand an event to its run, keep it, or drop and count it."""
         mailbox = self._live.get(update.job_id) if update.job_id is not None else None
@@ -141,9 +150,9 @@ class Inbox:
             return None
 
     def _bind(self, mailbox: Mailbox, job_id: str) -> _Early | None:
+        self._live[job_id] = mailbox
         self._pending.remove(mailbox)
         self._nameless = None
-        self._live[job_id] = mailbox
         early = self._early.pop(job_id, None)
         if not self._pending:
             self._early.clear()

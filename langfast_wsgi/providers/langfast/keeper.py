@@ -218,7 +218,7 @@ class Keeper:
     # --- sockets ---------------------------------------------------------------------------------
 
     def _connect(self, credential: Credential) -> None:
-        session = Session(credential.inbox.deliver, lambda session: self._lost(credential, session))
+        session = Session(credential.inbox, lambda session: self._lost(credential, session))
         try:
             session.connect(self._socket_url, credential.grant.access_token, self._connect_timeout)
         except GatewayError as fault:

@@ -6,9 +6,10 @@ free. The end is kept beside the text and read *before* it, so it can never over
 whoever sees the end finds the newest text that came before it.
 
 House rules: one reader; writers never block, and may be the read loop of a socket, the starter and
-the keeper at once. There is no lock around the slot: every step is one assignment, the order of the
-assignments does the rest. The bell is a lock used as a binary semaphore, which serves greenlets and
-threads alike.
+the keeper at once. There is no lock around the slot: every step is one assignment, and their order
+does the rest (a writer fills, says so, rings; the reader is rung, takes what was said, looks). The
+bell is a lock used as a binary semaphore, which serves greenlets and threads alike. A wait has no
+timer of its own, which would cost as much as all the rest: one clock ticks for all waiting readers.
 """
 
 import threading
@@ -32,12 +33,13 @@ class News:
 class Mailbox:
     """The events of one run on their way from the socket to the caller."""
 
-    __slots__ = ("_bell", "_ending", "_taken", "_text", "lost_at")
+    __slots__ = ("_bell", "_ending", "_fresh", "_taken", "_text", "lost_at")
 
     def __init__(self) -> None:
         self._text = ""
         self._taken = ""
         self._ending: Ending | None = None
+        self._fresh = False
         self._bell = threading.Lock()
         self._bell.acquire()
         #: When the socket went away under this run (monotonic clock); None while all is well.
@@ -49,23 +51,35 @@ class Mailbox:
             if text is not None and len(text) >= len(self._text):
                 self._text = text
             self.lost_at = None
-            self._ring()
+            self._fresh = True
+            self.tick()
 
     def end(self, ending: Ending) -> None:
         """Nothing comes after this. The first end wins."""
         if self._ending is None:
             self._ending = ending
-            self._ring()
+            self._fresh = True
+            self.tick()
 
     def interrupt(self, now: float) -> None:
         """The socket is gone: until the next sign of life, ``lost_at`` says since when."""
         if self._ending is None:
             self.lost_at = now
-            self._ring()
+            self.tick()
 
-    def take(self, timeout: float) -> News | None:
-        """Wait for news; None if there were none for ``timeout`` seconds."""
-        if not self._bell.acquire(timeout=timeout):
+    def tick(self) -> None:
+        """Wake the reader, if only to look at the time."""
+        if self._bell.locked():
+            try:
+                self._bell.release()
+            except RuntimeError:
+                pass  # another writer rang in the same instant, which is as good
+
+    def take(self, timeout: float = -1) -> News | None:
+        """Wait for news. None after a tick without any, or after ``timeout`` seconds."""
+        self._bell.acquire(timeout=timeout)
+        fresh, self._fresh = self._fresh, False
+        if not fresh:
             return None
         ending = self._ending
         text = self._text
@@ -73,10 +87,3 @@ class Mailbox:
             return News(None, ending)
         self._taken = text
         return News(text, ending)
-
-    def _ring(self) -> None:
-        if self._bell.locked():
-            try:
-                self._bell.release()
-            except RuntimeError:
-                pass  # another writer rang in the same instant, which is as good

@@ -4,14 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from langfast_wsgi.conversation.events import SILENCE, Event, Finished
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import GatewayError, SessionLost, StartRefused, UpstreamSilent
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.keeper import Keeper
-from langfast_wsgi.providers.langfast.mailbox import Mailbox, News
+from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.start import Starter, StartFailed
@@ -53,7 +53,9 @@ class LangfastProvider:
         self._idle_timeout = idle_timeout
         # Deadlines hold within a tenth, also short ones.
         self._tick = min(TICK, queue_timeout / 10, start_timeout / 10, idle_timeout / 10)
-        self._thread: threading.Thread | None = None
+        self._listening: set[Mailbox] = set()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def __repr__(self) -> str:
         return f"<LangfastProvider {self._pool.census()}>"
@@ -69,14 +71,23 @@ class LangfastProvider:
 
     def start(self) -> None:
         """See Provider."""
-        self._thread = threading.Thread(target=self._keeper.run, name="keeper", daemon=True)
-        self._thread.start()
+        for work in (self._keeper.run, self._keep_ticking):
+            thread = threading.Thread(target=work, name=work.__name__, daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def stop(self) -> None:
         """See Provider."""
+        self._stopping.set()
         self._keeper.stop()
-        if self._thread is not None:
-            self._thread.join(2.0)
+        for thread in self._threads:
+            thread.join(2.0)
+
+    def _keep_ticking(self) -> None:
+        """One clock for all runs: a timer for each wait would cost more than all else per chunk."""
+        while not self._stopping.wait(self._tick):
+            for mailbox in list(self._listening):
+                mailbox.tick()
 
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
         """See Provider."""
@@ -93,6 +104,8 @@ class LangfastProvider:
                 yield from self._queue(turn)
                 lease = stack.enter_context(turn.take())
             inbox, mailbox = lease.credential.inbox, Mailbox()
+            self._listening.add(mailbox)
+            stack.callback(self._listening.discard, mailbox)
             inbox.expect(mailbox)
             stack.callback(inbox.forget, mailbox)
             progress = _Progress(time.monotonic())
@@ -100,7 +113,7 @@ class LangfastProvider:
             try:
                 yield from self._follow(mailbox, progress)
             except (GeneratorExit, UpstreamSilent):
-                self._abandon(stack, mailbox)
+                self._abandon(stack, mailbox, progress)
                 raise
 
     def _queue(self, turn: Turn) -> Generator[Event, None, None]:
@@ -131,8 +144,8 @@ class LangfastProvider:
     def _follow(self, mailbox: Mailbox, progress: "_Progress") -> Generator[Event, None, None]:
         growth = Growth()
         while True:
-            news = mailbox.take(self._tick)
-            if news is None or _only_lost(mailbox, news):
+            news = mailbox.take()
+            if news is None:
                 self._check(mailbox, progress)
                 yield SILENCE
                 continue
@@ -161,7 +174,7 @@ class LangfastProvider:
             raise UpstreamSilent("The upstream stopped sending.")
         raise UpstreamSilent("The upstream took too long to start the run.")
 
-    def _abandon(self, stack: ExitStack, mailbox: Mailbox) -> None:
+    def _abandon(self, stack: ExitStack, mailbox: Mailbox, progress: "_Progress") -> None:
         """The run goes on upstream, unheard. Where it can be told from the next, let it go.
 
         Else its account stays taken until it ended or fell silent, or the next caller would get its
@@ -172,10 +185,9 @@ class LangfastProvider:
         rest = stack.pop_all()
 
         def wait_for_the_end() -> None:
-            with rest:
-                while not self._pool.told_apart:
-                    news = mailbox.take(self._idle_timeout)
-                    if news is None or news.ending is not None:
+            with rest, suppress(GatewayError):
+                for _ in self._follow(mailbox, progress):
+                    if self._pool.told_apart:
                         return
 
         self._spawn(wait_for_the_end)
@@ -198,8 +210,3 @@ class _Progress:
     def limit(self, start: float, idle: float) -> float:
         """How long it may be quiet now."""
         return idle if self.is_started else start
-
-
-def _only_lost(mailbox: Mailbox, news: News) -> bool:
-    """The bell rang because the socket went away, not because something came."""
-    return mailbox.lost_at is not None and news.text is None and news.ending is None

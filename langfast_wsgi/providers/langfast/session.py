@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import engineio
+import orjson
 import socketio
 
 from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreachable
@@ -25,7 +26,8 @@ from langfast_wsgi.observe import metrics
 from langfast_wsgi.observe.logs import one_line
 from langfast_wsgi.providers.langfast import translate
 from langfast_wsgi.providers.langfast.answer import tls_context
-from langfast_wsgi.providers.langfast.inbox import Update
+from langfast_wsgi.providers.langfast.frames import ChunkTap
+from langfast_wsgi.providers.langfast.inbox import Inbox
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +40,18 @@ _UNKNOWN = metrics.DROPPED.labels("unknown_event")
 
 
 class _Engine(engineio.Client):
-    """Handlers in the read loop; the file descriptor freed when that loop ends."""
+    """Handlers in the read loop, chunks past them; the file descriptor freed when it ends."""
+
+    ws: Any
+    #: Takes the payload of a chunk frame; set before connecting.
+    take: Callable[[bytes], bool]
 
     def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["run_async"] = False
         return super()._trigger_event(event, *args, **kwargs)
 
     def _read_loop_websocket(self) -> None:
+        self.ws = ChunkTap(self.ws, self.take)
         try:
             super()._read_loop_websocket()
         finally:
@@ -65,12 +72,11 @@ class _Client(socketio.Client):
 class Session:
     """A connected socket. Closed once and for all by ``close``, or by the other side."""
 
-    def __init__(
-        self, deliver: Callable[[Update], None], lost: Callable[["Session"], None]
-    ) -> None:
+    def __init__(self, inbox: Inbox, lost: Callable[["Session"], None]) -> None:
         #: Runs that were started on it; counted by the pool.
         self.runs = 0
-        self._deliver = deliver
+        self._deliver = inbox.deliver
+        self._wants = inbox.wants
         self._lost = lost
         self._settled = threading.Event()
         self._refusal: object = None
@@ -86,6 +92,7 @@ class Session:
                 "sslopt": {"context": tls_context()},
             },
         )
+        self._client.eio.take = self._take_chunk
         self._listen()
 
     def __repr__(self) -> str:
@@ -163,6 +170,18 @@ class Session:
             log.debug("chunk without meaning: %s", one_line(argument))
         else:
             self._deliver(update)
+
+    def _take_chunk(self, payload: bytes) -> bool:
+        """A chunk frame in the read loop; False where the library shall have it."""
+        job_id = translate.job_id_of(payload)
+        if job_id is not None and not self._wants(job_id):
+            return True
+        try:
+            arguments = orjson.loads(payload[2:])
+        except orjson.JSONDecodeError:
+            return False  # a lone surrogate, most likely, which the library's decoder takes
+        self._on_chunk(*arguments[1:])
+        return True
 
     def _on_finished(self, argument: object = None, *_: object) -> None:
         self._deliver(translate.completion_finished(argument))

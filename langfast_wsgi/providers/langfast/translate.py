@@ -64,6 +64,18 @@ def chunk(argument: object) -> Update | None:
     return _read(argument) if isinstance(argument, dict) else None
 
 
+_JOB_ID = re.compile(rb'42\["execution:chunk",\{"executionId":"([\w.:-]+)",')
+
+
+def job_id_of(payload: bytes) -> str | None:
+    """The id in a raw chunk frame, where it stands first, as it does on the known wire.
+
+    None means nothing but that the frame has to be decoded to know.
+    """
+    found = _JOB_ID.match(payload)
+    return found[1].decode() if found else None
+
+
 def completion_finished(argument: object) -> Update:
     """The argument of a ``completion_finished`` event: the end, and perhaps a last text."""
     update = chunk(argument) if isinstance(argument, dict) else None
