@@ -39,7 +39,7 @@ imports: $(VENV)/.test ## check that imports go one way
 	$(BIN)/lint-imports
 
 lock: $(VENV)/.test ## resolve the ranges of setup.cfg anew into the two locked lists
-	$(BIN)/pip-compile $(LOCK) --output-file requirements.txt setup.py
+	$(BIN)/pip-compile $(LOCK) --extra redis --output-file requirements.txt setup.py
 	$(BIN)/pip-compile $(LOCK) --extra test --extra dev --output-file requirements-test.txt setup.py
 
 LOCK = --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe \

@@ -9,19 +9,17 @@ import shutil  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 
-# Before anything imports prometheus-client. A reload runs this file again: then the folder stays.
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="langfast-")
-    os.environ["LANGFAST_OWN_FOLDER"] = os.environ["PROMETHEUS_MULTIPROC_DIR"]
-
 from langfast_wsgi import embedded, exposure, runtime, settings  # noqa: E402
 from langfast_wsgi.observe import logs  # noqa: E402
 from langfast_wsgi.stages import tokenizer  # noqa: E402
 
 try:
-    chosen = settings.load()
+    chosen = settings.adopt()
 except settings.SettingsError as error:
-    sys.exit(f"langfast: {error}")
+    chosen = settings.keep()
+    if chosen is None:
+        sys.exit(f"langfast: {error}")
+    print(f"langfast: the reload keeps the settings it had. {error}", file=sys.stderr)
 
 worker_class = "gevent"
 bind = chosen.bind
@@ -53,6 +51,9 @@ def on_starting(server):
         )
     if chosen.web_concurrency > server.cfg.workers:
         server.log.warning("%d workers: there is one credential for each", server.cfg.workers)
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # before anything imports prometheus-client
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="langfast-")
+        os.environ["LANGFAST_OWN_FOLDER"] = os.environ["PROMETHEUS_MULTIPROC_DIR"]
     if chosen.embedded:
         server.log.info("no upstream configured: the embedded emulator serves")
         embedded.start()

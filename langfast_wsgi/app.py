@@ -28,7 +28,7 @@ from langfast_wsgi.gateway import Gateway
 from langfast_wsgi.observe import logs
 from langfast_wsgi.providers.langfast.upstream import Upstream
 from langfast_wsgi.providers.registry import PROVIDERS
-from langfast_wsgi.settings import Settings, load, metrics_folder
+from langfast_wsgi.settings import Settings, current, metrics_folder
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Langfast:
     """The API as a Flask extension."""
 
     def __init__(self, app: Flask | None = None, settings: Settings | None = None) -> None:
-        self.settings = settings or load()
+        self.settings = settings or current()
         self._gateway: Gateway | None = None
         self._process = 0
         self._starting = threading.Lock()

@@ -9,54 +9,30 @@ All durations are in seconds.
 
 import os
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import (
-    BeforeValidator,
     Field,
-    NonNegativeFloat,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from langfast_wsgi.setting_kinds import Host, HttpUrl, Lowered, Seconds, Words
 
 DEFAULT_MODELS = (
-    "gpt-5",
-    "gpt-5-mini",
-    "gpt-5-nano",
-    "gpt-4.5-preview",
-    "gpt-4.1",
-    "gpt-4.1-mini",
-    "gpt-4.1-nano",
-    "gpt-4o",
-    "gpt-4o-mini",
-    "o1",
-    "o1-mini",
-    "o3",
-    "o3-mini",
-    "o4-mini",
-    "gpt-4-turbo",
-    "gpt-4",
-    "gpt-3.5-turbo",
+    *("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.5-preview"),
+    *("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini"),
+    *("o1", "o1-mini", "o3", "o3-mini", "o4-mini", "gpt-4-turbo", "gpt-4", "gpt-3.5-turbo"),
 )
 
 
 class SettingsError(Exception):
     """The configuration cannot work; the message is one clear sentence for the operator."""
-
-
-def _words(value: object) -> object:
-    """Comma-separated text to a tuple of words, duplicates and empty ones left out."""
-    if isinstance(value, str):
-        return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
-    return value
-
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-HttpUrl = Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$")]
 
 
 class Settings(BaseSettings):
@@ -80,7 +56,7 @@ class Settings(BaseSettings):
     allow_open_access: bool = Field(
         False, description="Serve without a key on an address that others can reach."
     )
-    host: str = Field(
+    host: Host = Field(
         "",
         description="Address to listen on. Empty: 0.0.0.0 where PORT stands in the process"
         " environment (a platform set it), else 127.0.0.1.",
@@ -149,28 +125,31 @@ class Settings(BaseSettings):
     )
 
     # Deadlines
-    connect_timeout: PositiveFloat = Field(15, description="Connecting a socket to the upstream.")
-    signup_timeout: PositiveFloat = Field(15, description="A sign-up, sign-in or refresh.")
-    start_timeout: PositiveFloat = Field(30, description="The call that starts a run, in total.")
-    first_byte_timeout: PositiveFloat = Field(
+    connect_timeout: Seconds = Field(15, description="Connecting a socket to the upstream.")
+    signup_timeout: Seconds = Field(15, description="A sign-up, sign-in or refresh.")
+    start_timeout: Seconds = Field(30, description="The call that starts a run, in total.")
+    first_byte_timeout: Seconds = Field(
         10,
         description="How long a streamed answer's status waits for the first event; counted from"
         " the request's arrival. Then 200 and heartbeats.",
     )
-    run_idle_timeout: PositiveFloat = Field(60, description="Silence within a run.")
-    run_timeout: PositiveFloat = Field(600, description="A whole run.")
-    queue_timeout: PositiveFloat = Field(10, description="Waiting in line for a place.")
-    body_timeout: PositiveFloat = Field(30, description="Reading a request's body.")
-    write_timeout: PositiveFloat = Field(
+    run_idle_timeout: Seconds = Field(60, description="Silence within a run.")
+    run_timeout: Seconds = Field(600, description="A whole run.")
+    queue_timeout: Seconds = Field(10, description="Waiting in line for a place.")
+    body_timeout: Seconds = Field(30, description="Reading a request's body.")
+    write_timeout: Seconds = Field(
         60, description="A caller that takes no bytes: then its connection is cut."
     )
-    heartbeat_seconds: NonNegativeFloat = Field(
-        15, description="Silence on a stream after which a comment line is sent; 0 turns it off."
+    heartbeat_seconds: float = Field(
+        15,
+        ge=0,
+        allow_inf_nan=False,
+        description="Silence on a stream after which a comment line is sent; 0 turns it off.",
     )
-    drain_seconds: PositiveFloat = Field(
+    drain_seconds: Seconds = Field(
         20, description="After SIGTERM, how long open answers may go on."
     )
-    socket_max_age: PositiveFloat = Field(
+    socket_max_age: Seconds = Field(
         240, description="Age at which a socket is replaced by a new one, ±10 %."
     )
 
@@ -181,12 +160,12 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr(""),
         description="Redis or Valkey that keeps the sign-up budget for several instances and over"
-        " restarts (install the extra: redis). Unreachable: no sign-ups.",
+        " restarts. Unreachable: no sign-ups.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
+    log_level: Lowered[Literal["debug", "info", "warning", "error"]] = Field(
         "info", description="debug, info, warning or error."
     )
-    log_format: Literal["text", "json"] = Field("text", description="text or json.")
+    log_format: Lowered[Literal["text", "json"]] = Field("text", description="text or json.")
     nginx_port: int = Field(
         8088, ge=1, le=65535, description="Port of nginx in deploy/docker-compose.yml."
     )
@@ -199,6 +178,8 @@ class Settings(BaseSettings):
             raise ValueError(f"an upstream of one's own needs {missing} too")
         if not self._text("api_master_key").isascii():
             raise ValueError("API_MASTER_KEY: keys travel in a header, so plain ASCII only")
+        if self._text("redis_url") and find_spec("limits") is None:
+            raise ValueError("REDIS_URL needs the extra: pip install 'langfast_wsgi[redis]'")
         if bool(self.upstream_email) != bool(self._text("upstream_password")):
             raise ValueError("UPSTREAM_EMAIL and UPSTREAM_PASSWORD go together")
         if self.own_account and not given:
@@ -258,17 +239,49 @@ def _part(total: int, slot: int, workers: int) -> int:
     return total // workers + (1 if slot < total % workers else 0)
 
 
+_current: Settings | None = None
+
+
 def load(**values: object) -> Settings:
     """Settings from the environment and the file; raise SettingsError with a clear sentence.
 
     ``values`` (by field name) win over both.
     """
     try:
-        return Settings(_env_file=os.environ.get("ENV_FILE", ".env") or None, **values)  # type: ignore[arg-type]
+        return Settings(_env_file=_file(), **values)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
     except UnicodeDecodeError:
         raise SettingsError("The settings file is not UTF-8 text.") from None
+    except OSError as error:
+        raise SettingsError(f"The settings file cannot be read: {error.strerror}.") from None
+
+
+def current() -> Settings:
+    """The settings that this process and its workers go by; loaded when first asked for."""
+    return _current or adopt()
+
+
+def adopt() -> Settings:
+    """Load the settings anew for this process and the workers that it forks."""
+    global _current
+    _current = load()
+    return _current
+
+
+def keep() -> Settings | None:
+    """The settings adopted before: a reload with bad ones must not end a running service."""
+    return _current
+
+
+def _file() -> Path | None:
+    """The file to read. One that is named must be there; ``.env`` may be missing."""
+    named = os.environ.get("ENV_FILE")
+    if named is None:
+        return Path(".env")
+    if named and not Path(named).is_file():
+        raise SettingsError(f"ENV_FILE names {named!r}, which is no file.")
+    return Path(named) if named else None
 
 
 def _sentence(error: ValidationError) -> str:

@@ -55,7 +55,7 @@ def error_response(fault: GatewayError) -> Response:
     response = json_response(error_body(fault), fault.status)
     if fault.retry is not None:
         response.headers["x-should-retry"] = "true" if fault.retry else "false"
-    if fault.retry_after is not None and fault.retry is not False:
+    if fault.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(fault.retry_after)))
     if fault.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -11,7 +11,8 @@ LOGGER = "langfast_wsgi"
 _SECRET = re.compile(
     r"(?i)(bearer\s+)[^\s\"',;]+"
     r"|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"
-    r"|((?:access_token|refresh_token|apikey|api_key|password|token)[\"']?\s*[:=]\s*[\"']?)"
+    r"|((?:access_token|refresh_token|apikey|api_key|password|token)[\"']?\s*[:=]\s*[\"']?"
+    r"(?:bearer\s+)?)"
     r"[^\s\"',;&}]+"
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u2028\u2029]")

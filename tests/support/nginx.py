@@ -1,4 +1,4 @@
-"""A real nginx for tests: deploy/nginx.conf itself, as an ordinary process in a temporary folder."""
+"""A real nginx for tests: deploy/nginx.conf itself, an ordinary process in a temporary folder."""
 
 import os
 import shutil
@@ -86,7 +86,10 @@ def configuration(folder: Path, port: int, upstream: int) -> str:
     for delivered, here in (
         (" /tmp/", f" {folder}/"),  # first: the folder itself may be there
         ("server app:8000;", f"server 127.0.0.1:{upstream};"),
-        ("\n        listen 80 default_server;", f"\n        listen 127.0.0.1:{port} default_server;"),
+        (
+            "\n        listen 80 default_server;",
+            f"\n        listen 127.0.0.1:{port} default_server;",
+        ),
         (" stderr ", f" {folder}/error.log "),
         (" /dev/stdout ", f" {folder}/access.log "),
     ):

@@ -1,4 +1,4 @@
-"""A server behind a proxy that answers 204 and keeps what it was asked: what does the proxy send?"""
+"""A server to put behind a proxy: it answers 204 and keeps what the proxy sent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Recorder
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class wants this name
+    def do_GET(self) -> None:
         self.server.requests.append((self.requestline, self.headers.items()))
         self.server.callers.append(self.client_address)
         self.send_response(204)

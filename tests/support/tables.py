@@ -25,6 +25,8 @@ _FIELDS = settings.Settings.model_fields
 _HEADING = re.compile(r"    # (.+)")
 _DECLARATION = re.compile(r"    (\w+): .*= Field\(")
 
+# Deeper than the settings, which are comments, too.
+_INDENT = "#  "
 _HEADER = """\
 # All settings of the gateway, each with its default. To use: cp .env.example .env, take the comment
 # mark off a line, change its value. What a setting is good for: docs/configuration.md
@@ -73,8 +75,9 @@ def example() -> str:
     parts = [_HEADER]
     for heading, names in groups().items():
         parts.append(f"\n# {f'--- {heading} '.ljust(WIDTH - 2, '-')}\n")
-        for name in names:
-            parts.append(f"\n{_comment(_meaning(name))}# {name.upper()}={default(name)}\n")
+        parts += [
+            f"\n{_comment(_meaning(name))}# {name.upper()}={default(name)}\n" for name in names
+        ]
     return "".join(parts)
 
 
@@ -142,11 +145,11 @@ def _code(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    lines, line = [], "#"
+    lines, line = [], _INDENT
     for word in text.split():
         if len(line) + 1 + len(word) > WIDTH:
             lines.append(line)
-            line = "#"
+            line = _INDENT
         line += f" {word}"
     return "\n".join([*lines, line, ""])
 

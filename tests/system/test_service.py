@@ -269,3 +269,23 @@ def test_a_unix_socket_is_served(tmp_path: Path, emulator: EmulatorProcess) -> N
             client.sendall(b"GET /v1/models HTTP/1.0\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.0 200")
         assert gateway.process.poll() is None
+
+
+def test_d20_a_reload_with_bad_settings_keeps_the_service_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("DEFAULT_MODEL=o1\n")
+    with running_gateway(ENV_FILE=file) as gateway:
+        file.write_text("DEFAULT_MODEL=o3\nLOG_LEVEL=loud\n")
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "keeps the settings it had" in gateway.log(), "the refusal")
+        wait_for(lambda: len(gateway.worker_pids()) == 2, "a new worker")
+        wait_for(lambda: gateway.chat("x").json().get("model") == "o1", "service")
+        file.write_text("DEFAULT_MODEL=o3\n")
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: gateway.chat("x").json().get("model") == "o3", "the new settings")
+
+
+def test_a_refused_start_leaves_no_folder_behind(tmp_path: Path) -> None:
+    started(PORT=free_port(), TMPDIR=tmp_path)
+    started(PORT=free_port(), LOG_LEVEL="loud", TMPDIR=tmp_path)
+    assert list(tmp_path.iterdir()) == []

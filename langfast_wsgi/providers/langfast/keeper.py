@@ -11,7 +11,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from langfast_wsgi.errors import GatewayError, RateLimited, SessionLost, SessionRefused
+from langfast_wsgi.errors import (
+    GatewayError,
+    NoCredentials,
+    RateLimited,
+    SessionLost,
+    SessionRefused,
+    UpstreamGarbled,
+)
 from langfast_wsgi.observe import metrics
 from langfast_wsgi.providers.langfast.accounts import Accounts, CredentialGone, Grant
 from langfast_wsgi.providers.langfast.budget import Budget, BudgetUnknown
@@ -66,7 +73,6 @@ class Keeper:
         self._succeeded = False
         self._failures = 0
         self._trouble_since = 0.0
-        self._next_sign_up = 0.0
         #: The last fault of a sign-up, until one succeeds.
         self.trouble: GatewayError | None = None
         pool.on_change = self._wake.set
@@ -127,7 +133,7 @@ class Keeper:
 
     def _sign_up_some(self, now: float) -> None:
         with self._lock:
-            if now < self._next_sign_up:
+            if now < self._pool.sign_ups_from:
                 return
             at_once = SIGN_UPS_AT_ONCE if self._succeeded and not self._failures else 1
             count = min(self._pool.missing(self._signing_up), at_once - self._signing_up)
@@ -141,18 +147,20 @@ class Keeper:
             if wait > 0:
                 metrics.SIGN_UPS.labels("over_budget").inc()
                 log.warning("the sign-up budget is used up; the next one in %.0f s", wait)
-                self._hold_sign_ups(wait)
+                self._hold_sign_ups(wait, NoCredentials("The sign-up budget is used up."))
                 return
             self._pool.add(self._obtain())
         except BudgetUnknown:
             metrics.SIGN_UPS.labels("budget_unknown").inc()
             log.warning("the store of the sign-up budget does not answer: no sign-up")
-            self._hold_sign_ups(EARLY_LONGEST_PAUSE)
+            self._hold_sign_ups(
+                EARLY_LONGEST_PAUSE, NoCredentials("The sign-up budget's store is away.")
+            )
         except GatewayError as fault:
             self._sign_up_failed(fault)
         except Exception:
             log.exception("a sign-up failed in an unforeseen way")
-            self._hold_sign_ups(LONGEST_PAUSE)
+            self._hold_sign_ups(LONGEST_PAUSE, UpstreamGarbled("A sign-up failed."))
         else:
             metrics.SIGN_UPS.labels("granted").inc()
             with self._lock:
@@ -162,9 +170,11 @@ class Keeper:
                 self._signing_up -= 1
             self._wake.set()
 
-    def _hold_sign_ups(self, seconds: float) -> None:
+    def _hold_sign_ups(self, seconds: float, trouble: GatewayError) -> None:
         with self._lock:
-            self._next_sign_up = max(self._next_sign_up, self._pool.clock() + seconds)
+            self.trouble = trouble
+            until = max(self._pool.sign_ups_from, self._pool.clock() + seconds)
+            self._pool.sign_ups_from = until
 
     def _sign_up_failed(self, fault: GatewayError) -> None:
         metrics.SIGN_UPS.labels(fault.code or "refused").inc()
@@ -179,7 +189,7 @@ class Keeper:
             wait = pause(self._failures, EARLY_LONGEST_PAUSE if early else LONGEST_PAUSE)
             if isinstance(fault, RateLimited):
                 wait = max(wait, fault.retry_after or 0.0)
-            self._next_sign_up = now + wait
+            self._pool.sign_ups_from = now + wait
         if fault.retry is False:
             log.error("no more sign-ups until this is mended: %s", fault.message)
             self._pool.halt(fault)

@@ -44,6 +44,8 @@ class Pool:
         self.told_apart: bool | None = None
         #: Why there will be no sign-up until an operator acts; None while there may be.
         self._halted: GatewayError | None = None
+        #: When the keeper may sign up again; for callers that want to know when to come back.
+        self.sign_ups_from = 0.0
         #: Called, outside the lock, when the keeper should look at the plan again.
         self.on_change: Callable[[], None] = lambda: None
 
@@ -75,9 +77,9 @@ class Pool:
             refused = [one.refused for one in self._credentials if one.refused is not None]
         if refused:
             return refused[0].again(None)
-        return NoCredentials(
-            "No account of the upstream is ready. Try again shortly.", retry_after=5
-        )
+        wait = max(self.sign_ups_from - now, 5.0)
+        message = "No account of the upstream is ready."
+        return NoCredentials(message, retry_after=wait, retry=False if wait > 60 else None)
 
     def give_back(self, lease: Lease) -> None:
         """For Lease.close."""

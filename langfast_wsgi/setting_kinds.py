@@ -1,0 +1,38 @@
+"""Kinds of values that settings take, from the text of an environment variable."""
+
+import re
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+
+
+def _words(value: object) -> object:
+    """Comma-separated text to a tuple of words, duplicates and empty ones left out."""
+    if isinstance(value, str):
+        return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+    return value
+
+
+def _address(value: str) -> str:
+    """An address of the upstream without a trailing slash, or nothing."""
+    if value and not _ADDRESS.fullmatch(value):
+        raise ValueError(
+            "should be an address such as https://upstream.example, without user or password"
+        )
+    return value.rstrip("/")
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+T = TypeVar("T")
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+HttpUrl = Annotated[str, AfterValidator(_address)]
+Host = Annotated[str, AfterValidator(lambda host: host.strip("[]"))]
+Lowered = Annotated[T, BeforeValidator(_lower)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
