@@ -107,7 +107,7 @@ class Gateway:
         self, provider: Provider, request: RunRequest, stages: Sequence[Stage]
     ) -> Generator[Event, None, None]:
         begun = time.monotonic()
-        outcome = "client_gone"  # whoever closes the iterator before its end has left
+        outcome = "internal_error"
         self._admit()
         try:
             source = provider.run(request)
@@ -123,6 +123,9 @@ class Gateway:
             raise UpstreamGarbled("The upstream's answer has no end.") from error
         except GatewayError as fault:
             outcome = fault.code or "refused_prompt"
+            raise
+        except GeneratorExit:
+            outcome = "client_gone"  # whoever closes the iterator before its end has left
             raise
         finally:
             self.in_flight -= 1

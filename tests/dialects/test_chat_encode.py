@@ -91,7 +91,7 @@ def parsed(data: bytes) -> list[Any]:
             chunk(ROLE) + chunk('{"content":"\\"\\\\\\n\u2028é😀\\u0000"}'),
         ),
     ],
-    ids="nothing silence text stream held empty escapes".split(),
+    ids=["nothing", "silence", "text", "stream", "held", "empty", "escapes"],
 )
 def test_a_stream_byte_for_byte(events: list[Event], data: bytes) -> None:
     assert written(events) == data
@@ -133,9 +133,7 @@ def test_the_role_is_said_once_whether_the_stream_was_opened_before_or_not() -> 
 
 def test_an_opened_stream_may_hold_nothing_but_its_end() -> None:
     one = encoder()
-    assert one.open() + one.write(Finished("stop")) == (
-        chunk(ROLE) + chunk("{}", '"stop"') + DONE
-    )
+    assert one.open() + one.write(Finished("stop")) == (chunk(ROLE) + chunk("{}", '"stop"') + DONE)
 
 
 def test_the_last_text_the_end_and_the_terminator_leave_in_one_write() -> None:
@@ -214,9 +212,7 @@ def test_the_largest_text_that_fits_is_one_chunk() -> None:
 @settings(max_examples=80, deadline=None)
 def test_any_model_name_is_written_as_it_is(model: str) -> None:
     one = encoder(model=model, usage=True)
-    data = b"".join(
-        one.write(event) for event in (Text("a"), Finished("stop"), Usage(8, 2))
-    )
+    data = b"".join(one.write(event) for event in (Text("a"), Finished("stop"), Usage(8, 2)))
     *chunks, _ = parsed(data)
     assert {found["model"] for found in chunks} == {model}
     assert len(chunks) == 4

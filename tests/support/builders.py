@@ -1,4 +1,4 @@
-"""What unit tests are made of: requests, grants, a stub socket, and an HTTP server with a script."""
+"""What unit tests are made of: requests, grants, a stub socket, an HTTP server with a script."""
 
 import base64
 import json
@@ -214,7 +214,7 @@ def stub_server(*answers: Answer) -> Iterator[StubServer]:
             stub.seen.append(Seen(self.command, self.path, headers, body))
             stub.next_answer()(self)
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass

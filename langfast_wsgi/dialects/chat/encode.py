@@ -77,6 +77,7 @@ class ChunkEncoder:
             + tail
         )
         self._held: list[bytes] = []
+        self._end = b""
 
     def open(self) -> bytes:
         """The chunk with the role; empty from the second time on."""
@@ -90,7 +91,7 @@ class ChunkEncoder:
         if isinstance(event, Finished):
             return self._finished(event.reason)
         if isinstance(event, Usage):
-            return self._flush(self._usage(event), DONE)
+            return self._flush(self._end, self._usage(event), DONE)
         if isinstance(event, Replaced):
             raise UpstreamGarbled(
                 "The upstream rewrote text that was already sent.", code="upstream_inconsistent"
@@ -115,9 +116,10 @@ class ChunkEncoder:
         return self.open() + chunk if self._opening else chunk
 
     def _finished(self, reason: str) -> bytes:
-        chunk = self.open() + self._finish + orjson.dumps(reason) + self._finish_after
+        opening = self.open()
+        chunk = opening + self._finish + orjson.dumps(reason) + self._finish_after
         if self._include_usage:
-            self._held.append(chunk)
+            self._end = chunk  # not said before the usage is there: an error may yet come instead
             return b""
         return self._flush(chunk, DONE)
 

@@ -5,10 +5,11 @@ one refresh after a refused start. No captcha is solved and no header is forged.
 """
 
 import base64
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 import requests
@@ -23,6 +24,7 @@ from langfast_wsgi.errors import (
     UpstreamUnreachable,
 )
 from langfast_wsgi.providers.langfast.answer import (
+    AnswerCut,
     AnswerTooLarge,
     AnswerTooSlow,
     read,
@@ -33,6 +35,8 @@ LONGEST_LIFETIME = 24 * 3600.0
 CONNECT_SECONDS = 5.0
 RATE_LIMIT_PAUSE = 120.0  # GoTrue refills 30 an hour, one in 120 s, and sends no Retry-After
 EMULATOR_HEADER = "x-langfast-emulator"
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 _FINAL = {
     "captcha_failed": (
@@ -144,6 +148,7 @@ class Accounts:
             KeyError,
             TypeError,
             AnswerTooLarge,
+            AnswerCut,
             AnswerTooSlow,
         ):
             return ()
@@ -171,8 +176,7 @@ class Accounts:
                 return answer.status_code, answer.headers, read(answer.raw, deadline)
         except AnswerTooLarge as error:
             raise UpstreamGarbled("The upstream's auth service answered far too much.") from error
-        except (requests.RequestException, OSError, AnswerTooSlow, ValueError) as error:
-            # urllib3's own errors while a body is read are OSErrors or ValueErrors as well
+        except (requests.RequestException, OSError, AnswerCut, AnswerTooSlow, ValueError) as error:
             raise UpstreamUnreachable(
                 "The upstream's auth service did not answer.", retry_after=5
             ) from error
@@ -211,7 +215,7 @@ def _read_grant(found: Any) -> Grant:
     access, refresh = found.get("access_token"), found.get("refresh_token")
     lifetime = found.get("expires_in")
     user = found.get("user")
-    if not (isinstance(access, str) and access and isinstance(refresh, str) and refresh):
+    if not (_is_token(access) and _is_token(refresh)):
         raise UpstreamGarbled("The upstream's auth service answered without a session.")
     if not isinstance(lifetime, int | float) or isinstance(lifetime, bool) or lifetime <= 0:
         raise UpstreamGarbled("The upstream's auth service answered without a session.")
@@ -219,6 +223,11 @@ def _read_grant(found: Any) -> Grant:
     if not isinstance(user_id, str):
         raise UpstreamGarbled("The upstream's auth service answered without a user.")
     return Grant(access, refresh, user_id, min(float(lifetime), LONGEST_LIFETIME))
+
+
+def _is_token(value: object) -> TypeGuard[str]:
+    """Whether it can travel in a header."""
+    return isinstance(value, str) and bool(_TOKEN.fullmatch(value))
 
 
 def _subject(token: str) -> str | None:
@@ -253,9 +262,10 @@ def _fault(status: int, code: str | None) -> UpstreamError:
     if code in _GONE:
         return CredentialGone("The upstream no longer knows this account.")
     if status in (401, 403, 404):
+        # 401 is the anon key's fault; the others may be a proxy's passing mood.
         return SignUpRefused(
             "The upstream's auth service does not take our configuration.",
             code="upstream_misconfigured",
-            retry=False,
+            retry=False if status == 401 else None,
         )
     return SignUpRefused("The upstream's auth service failed.", retry_after=5)

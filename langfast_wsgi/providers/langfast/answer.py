@@ -6,12 +6,17 @@ import time
 from typing import Protocol
 
 import certifi
+from urllib3.exceptions import HTTPError
 
 ANSWER_BYTES = 1024 * 1024
 
 
 class AnswerTooLarge(Exception):
     """The answer is longer than ANSWER_BYTES."""
+
+
+class AnswerCut(Exception):
+    """The answer was cut or stalled on its way."""
 
 
 class AnswerTooSlow(Exception):
@@ -30,7 +35,7 @@ def read(body: Body, deadline: float) -> bytes:
     """The whole body; ``deadline`` is on the monotonic clock. A read timeout bounds each wait."""
     parts: list[bytes] = []
     size = 0
-    while piece := body.read1(65536):
+    while piece := _piece(body):
         parts.append(piece)
         size += len(piece)
         if size > ANSWER_BYTES:
@@ -38,6 +43,13 @@ def read(body: Body, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise AnswerTooSlow
     return b"".join(parts)
+
+
+def _piece(body: Body) -> bytes:
+    try:
+        return body.read1(65536)
+    except HTTPError as error:
+        raise AnswerCut from error
 
 
 @functools.cache

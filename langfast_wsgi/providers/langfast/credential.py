@@ -9,6 +9,7 @@ from langfast_wsgi.providers.langfast.inbox import Inbox
 
 REFRESH_AHEAD = 90.0  # as auth-js does
 REFRESH_SPACING = 60.0
+SHORTEST_SPACING = 5.0  # whatever lifetime the upstream names
 
 
 class Socket(Protocol):
@@ -35,11 +36,15 @@ class Credential:
         self.refreshing = False
         self.connect_at = now
         self.connect_failures = 0
+        #: Sockets in a row that were lost soon after they were let in.
+        self.flaps = 0
+        self.refresh_failures = 0
         #: Why the socket service would not have us, while it would not.
         self.refused: GatewayError | None = None
         self.replace_at = float("inf")
         self.cooling_until = 0.0
-        self.cooling_for: GatewayError | None = None
+        self.resting_until = 0.0
+        self.resting_for: GatewayError | None = None
         self.renew(grant, now)
 
     def renew(self, grant: Grant, now: float) -> None:
@@ -48,13 +53,18 @@ class Credential:
         self.granted_at = now
         self.expires_at = now + grant.lifetime
         ahead = min(REFRESH_AHEAD, grant.lifetime / 2) * random.uniform(1.0, 1.1)
-        self.refresh_at = max(
-            self.expires_at - ahead, now + min(REFRESH_SPACING, grant.lifetime / 2)
-        )
+        spacing = max(min(REFRESH_SPACING, grant.lifetime / 2), SHORTEST_SPACING)
+        self.refresh_at = max(self.expires_at - ahead, now + spacing)
 
     def __repr__(self) -> str:
         state = "retired" if self.retired else ("connected" if self.socket else "without socket")
         return f"<Credential {self.name} {state} {self.in_flight} runs>"
+
+    def cool(self, until: float, fault: GatewayError) -> None:
+        """No runs until then. What rests it for quota or rate is remembered: the longest counts."""
+        self.cooling_until = max(self.cooling_until, until)
+        if isinstance(fault, RateLimited | QuotaExhausted) and until > self.resting_until:
+            self.resting_until, self.resting_for = until, fault
 
     def cooling(self, now: float) -> bool:
         """Whether the upstream wants this account to rest."""
@@ -62,7 +72,7 @@ class Credential:
 
     def resting(self, now: float) -> bool:
         """Whether it cools for its quota or rate: no reason to make another account."""
-        return self.cooling(now) and isinstance(self.cooling_for, RateLimited | QuotaExhausted)
+        return now < self.resting_until
 
     def state(self, now: float, places: int) -> str:
         """For the operator: cooling, connecting, busy (all of its places are taken) or ready."""

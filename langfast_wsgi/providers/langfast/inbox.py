@@ -107,6 +107,15 @@ class Inbox:
         (_ENDED if job_id in self._ended else _NOBODYS).inc()
         return False
 
+    def replace(self, mailbox: Mailbox, heir: Mailbox) -> None:
+        """From now on another mailbox gets the events of this run."""
+        with self._lock:
+            self._pending = [heir if one is mailbox else one for one in self._pending]
+            if self._nameless is mailbox:
+                self._nameless = heir
+            for job_id in [key for key, value in self._live.items() if value is mailbox]:
+                self._live[job_id] = heir
+
     def deliver(self, update: Update) -> None:
         """Hand an event to its run, keep it, or drop and count it."""
         mailbox = self._live.get(update.job_id) if update.job_id is not None else None

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from weakref import WeakSet
 
 from langfast_wsgi.errors import (
     GatewayError,
@@ -33,6 +34,7 @@ EARLY_LONGEST_PAUSE = 10.0  # in the first minute of trouble
 REFRESH_PAUSE = 60.0  # as auth-js does after a failed refresh
 CONNECT_PAUSE = 30.0
 SIGN_UPS_AT_ONCE = 4
+STABLE = 5.0  # a socket that lived shorter is no reason to connect again without a pause
 TICK = 1.0
 
 
@@ -66,6 +68,7 @@ class Keeper:
         self._connect_timeout = connect_timeout
         self._socket_max_age = socket_max_age
         self._spawn = spawn
+        self._sessions: WeakSet[Session] = WeakSet()
         self._wake = threading.Event()
         self._stopping = False
         self._lock = threading.Lock()  # around the counts below, never around a call
@@ -83,9 +86,8 @@ class Keeper:
             self._wake.clear()
             self._look()
             self._wake.wait(TICK)
-        for credential in self._pool.credentials():
-            if isinstance(credential.socket, Session):
-                credential.socket.close()
+        for session in list(self._sessions):
+            session.close()
 
     def stop(self) -> None:
         """End the loop and cut the sockets."""
@@ -189,24 +191,28 @@ class Keeper:
             wait = pause(self._failures, EARLY_LONGEST_PAUSE if early else LONGEST_PAUSE)
             if isinstance(fault, RateLimited):
                 wait = max(wait, fault.retry_after or 0.0)
-            self._pool.sign_ups_from = now + wait
+            self._pool.sign_ups_from = max(self._pool.sign_ups_from, now + wait)
         if fault.retry is False:
             log.error("no more sign-ups until this is mended: %s", fault.message)
             self._pool.halt(fault)
 
     def refresh(self, credential: Credential) -> None:
         """Refresh now, for a run that was refused; waits where a refresh is under way already."""
-        used = credential.grant.access_token
+        used, failures = credential.grant.access_token, credential.refresh_failures
+
+        def is_settled() -> bool:  # what came of another refresh holds for all who waited for it
+            refreshed = credential.grant.access_token != used
+            return refreshed or credential.retired or credential.refresh_failures != failures
+
         deadline = time.monotonic() + self._connect_timeout
-        while not self._pool.claim(credential, "refreshing"):
-            time.sleep(0.05)
-            if credential.grant.access_token != used or time.monotonic() > deadline:
-                return
-        try:
-            if credential.grant.access_token == used:
-                self._refresh(credential)
-        finally:
-            self._pool.done(credential, "refreshing")
+        while not is_settled() and time.monotonic() < deadline:
+            if not self._pool.claim(credential, "refreshing"):
+                time.sleep(0.05)
+            elif is_settled():
+                self._pool.done(credential, "refreshing")
+            else:
+                self._carry_out(credential, "refreshing", self._refresh)
+                break
         if credential.grant.access_token == used:
             raise SessionRefused("The upstream refused the gateway's own account.")
 
@@ -220,6 +226,7 @@ class Keeper:
         except GatewayError as fault:
             metrics.REFRESHES.labels(fault.code or "refused").inc()
             log.warning("refresh of %r failed: %s", credential, fault.message)
+            credential.refresh_failures += 1
             credential.refresh_at = self._pool.clock() + REFRESH_PAUSE
         else:
             metrics.REFRESHES.labels("granted").inc()
@@ -229,12 +236,14 @@ class Keeper:
 
     def _connect(self, credential: Credential) -> None:
         session = Session(credential.inbox, lambda session: self._lost(credential, session))
+        self._sessions.add(session)
         try:
             session.connect(self._socket_url, credential.grant.access_token, self._connect_timeout)
         except GatewayError as fault:
             self._not_connected(credential, fault)
         else:
             metrics.CONNECTS.labels("connected").inc()
+            session.connected_at = self._pool.clock()
             age = self._socket_max_age * random.uniform(0.9, 1.1)
             self._pool.connected(credential, session, age)
             if not session.is_open:  # lost again before the pool knew it
@@ -254,8 +263,12 @@ class Keeper:
 
     def _lost(self, credential: Credential, session: Session) -> None:
         """In the read loop of the socket that went away: only note it."""
-        if self._pool.disconnected(credential, session):
-            log.info("socket of %r lost; connecting again", credential)
+        now = self._pool.clock()
+        lived = now - session.connected_at
+        credential.flaps = 0 if lived > STABLE else credential.flaps + 1
+        wait = pause(credential.flaps, CONNECT_PAUSE) if credential.flaps > 1 else 0.0
+        if self._pool.disconnected(credential, session, wait):
+            log.info("socket of %r lost after %.1f s; again in %.1f s", credential, lived, wait)
             credential.inbox.interrupt()
 
 

@@ -5,11 +5,11 @@ not yet taken; a caller that is slow costs one event of memory, and coalescing u
 free. The end is kept beside the text and read *before* it, so it can never overtake the last text:
 whoever sees the end finds the newest text that came before it.
 
-House rules: one reader; writers never block, and may be the read loop of a socket, the starter and
-the keeper at once. There is no lock around the slot: every step is one assignment, and their order
-does the rest (a writer fills, says so, rings; the reader is rung, takes what was said, looks). The
-bell is a lock used as a binary semaphore, which serves greenlets and threads alike. A wait has no
-timer of its own, which would cost as much as all the rest: one clock ticks for all waiting readers.
+House rules: one reader; writers never wait for it, and may be the read loops of two sockets, the
+starter and the keeper at once, so they take turns. The reader takes no lock: a writer fills, says
+so, and rings; the reader is rung, takes what was said, and looks. The bell is a lock used as a
+binary semaphore, which serves greenlets and threads alike. A wait has no timer of its own, which
+would cost as much as all the rest: one clock ticks for all waiting readers.
 """
 
 import threading
@@ -33,13 +33,14 @@ class News:
 class Mailbox:
     """The events of one run on their way from the socket to the caller."""
 
-    __slots__ = ("_bell", "_ending", "_fresh", "_taken", "_text", "lost_at")
+    __slots__ = ("_bell", "_ending", "_fresh", "_taken", "_text", "_writing", "lost_at")
 
     def __init__(self) -> None:
         self._text = ""
         self._taken = ""
         self._ending: Ending | None = None
         self._fresh = False
+        self._writing = threading.Lock()
         self._bell = threading.Lock()
         self._bell.acquire()
         #: When the socket went away under this run (monotonic clock); None while all is well.
@@ -47,19 +48,23 @@ class Mailbox:
 
     def put(self, text: str | None) -> None:
         """The whole text so far. Shorter text is late text: it only counts as a sign of life."""
-        if self._ending is None:
-            if text is not None and len(text) >= len(self._text):
+        with self._writing:
+            if self._ending is not None:
+                return
+            if text is not None and not _is_late(text, self._text):
                 self._text = text
             self.lost_at = None
             self._fresh = True
-            self.tick()
+        self.tick()
 
     def end(self, ending: Ending) -> None:
         """Nothing comes after this. The first end wins."""
-        if self._ending is None:
+        with self._writing:
+            if self._ending is not None:
+                return
             self._ending = ending
             self._fresh = True
-            self.tick()
+        self.tick()
 
     def interrupt(self, now: float) -> None:
         """The socket is gone: until the next sign of life, ``lost_at`` says since when."""
@@ -87,3 +92,13 @@ class Mailbox:
             return News(None, ending)
         self._taken = text
         return News(text, ending)
+
+
+def _is_late(text: str, newest: str) -> bool:
+    """Whether a text is older than another: shorter, or as long but cut inside a character.
+
+    Half a surrogate pair counts as one character, like the whole one that replaces it.
+    """
+    if len(text) != len(newest):
+        return len(text) < len(newest)
+    return "\ud800" <= text[-1:] <= "\udbff"

@@ -104,8 +104,7 @@ class Pool:
     def cool(self, credential: Credential, seconds: float, fault: GatewayError) -> None:
         """The upstream wants this account to rest."""
         with self._lock:
-            credential.cooling_until = max(credential.cooling_until, self.clock() + seconds)
-            credential.cooling_for = fault
+            credential.cool(self.clock() + seconds, fault)
             self._serve()
         self.on_change()
 
@@ -150,13 +149,13 @@ class Pool:
             self._serve()
         self.on_change()
 
-    def disconnected(self, credential: Credential, socket: Socket) -> bool:
-        """A socket went away by itself; True if it was the one in use."""
+    def disconnected(self, credential: Credential, socket: Socket, wait: float = 0.0) -> bool:
+        """A socket went away by itself; True if it was the one in use. ``wait`` before the next."""
         with self._lock:
             if credential.socket is not socket:
                 return False
             credential.socket = None
-            credential.connect_at = self.clock()
+            credential.connect_at = self.clock() + wait
             self._released.append(socket)
         self.on_change()
         return True
@@ -280,14 +279,14 @@ class Pool:
         """The fault for callers where every account rests, or there is none and never will be."""
         if not self._credentials:
             return self._halted.again(self._halted.retry_after) if self._halted else None
-        soonest = min(self._credentials, key=lambda one: one.cooling_until)
+        soonest = min(self._credentials, key=lambda one: one.resting_until)
         if not all(one.resting(now) for one in self._credentials):
             return None
-        assert soonest.cooling_for is not None  # noqa: S101 - that is what resting means
-        return soonest.cooling_for.again(
+        assert soonest.resting_for is not None  # noqa: S101 - that is what resting means
+        return soonest.resting_for.again(
             None
-            if isinstance(soonest.cooling_for, QuotaExhausted)
-            else max(soonest.cooling_until - now, 1.0)
+            if isinstance(soonest.resting_for, QuotaExhausted)
+            else max(soonest.resting_until - now, 1.0)
         )
 
     def _let_go(self, credential: Credential, socket: Socket) -> None:

@@ -8,7 +8,13 @@ from contextlib import ExitStack, suppress
 
 from langfast_wsgi.conversation.events import SILENCE, Event, Finished
 from langfast_wsgi.conversation.request import RunRequest
-from langfast_wsgi.errors import GatewayError, SessionLost, StartRefused, UpstreamSilent
+from langfast_wsgi.errors import (
+    GatewayError,
+    RunFailed,
+    SessionLost,
+    StartRefused,
+    UpstreamSilent,
+)
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.keeper import Keeper
 from langfast_wsgi.providers.langfast.mailbox import Mailbox
@@ -53,7 +59,7 @@ class LangfastProvider:
         self._idle_timeout = idle_timeout
         # Deadlines hold within a tenth, also short ones.
         self._tick = min(TICK, queue_timeout / 10, start_timeout / 10, idle_timeout / 10)
-        self._listening: set[Mailbox] = set()
+        self._running: set[_Run] = set()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -86,8 +92,8 @@ class LangfastProvider:
     def _keep_ticking(self) -> None:
         """One clock for all runs: a timer for each wait would cost more than all else per chunk."""
         while not self._stopping.wait(self._tick):
-            for mailbox in list(self._listening):
-                mailbox.tick()
+            for run in list(self._running):
+                run.mailbox.tick()
 
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
         """See Provider."""
@@ -103,17 +109,17 @@ class LangfastProvider:
             with self._pool.turn() as turn:
                 yield from self._queue(turn)
                 lease = stack.enter_context(turn.take())
-            inbox, mailbox = lease.credential.inbox, Mailbox()
-            self._listening.add(mailbox)
-            stack.callback(self._listening.discard, mailbox)
-            inbox.expect(mailbox)
-            stack.callback(inbox.forget, mailbox)
-            progress = _Progress(time.monotonic())
-            self._spawn(lambda: self._start(lease.credential, mailbox, progress, request))
+            run = _Run(lease.credential, time.monotonic())
+            self._running.add(run)
+            stack.callback(self._running.discard, run)
+            run.inbox.expect(run.mailbox)
+            stack.callback(lambda: run.inbox.forget(run.mailbox))
+            self._spawn(lambda: self._start(run, request))
             try:
-                yield from self._follow(mailbox, progress)
-            except (GeneratorExit, UpstreamSilent):
-                self._abandon(stack, mailbox, progress)
+                yield from self._follow(run)
+            except (GeneratorExit, GatewayError):
+                if run.may_go_on and not self._pool.told_apart:
+                    self._outlive(stack, run)
                 raise
 
     def _queue(self, turn: Turn) -> Generator[Event, None, None]:
@@ -123,38 +129,39 @@ class LangfastProvider:
                 raise self._pool.overdue()
             yield SILENCE
 
-    def _start(
-        self, credential: Credential, mailbox: Mailbox, progress: "_Progress", request: RunRequest
-    ) -> None:
+    def _start(self, run: "_Run", request: RunRequest) -> None:
         """In a greenlet or thread of its own: meanwhile the caller can be heard to leave."""
         try:
-            job_id = self._starter.start(credential, request)
+            job_id = self._starter.start(run.credential, request)
         except StartFailed as failed:
             if failed.rest:
-                self._pool.cool(credential, failed.rest, failed.fault)
-            mailbox.end(failed.fault)
+                self._pool.cool(run.credential, failed.rest, failed.fault)
+            run.may_go_on = failed.spent
+            run.mailbox.end(failed.fault)
         except Exception:
             log.exception("a start failed in an unforeseen way")
-            mailbox.end(StartRefused("The run could not be started."))
+            run.mailbox.end(StartRefused("The run could not be started."))
         else:
-            progress.started(time.monotonic())
-            credential.inbox.assign(mailbox, job_id)
+            run.started(time.monotonic())
+            run.inbox.assign(run.mailbox, job_id)
             self._pool.learn(job_id is not None)
 
-    def _follow(self, mailbox: Mailbox, progress: "_Progress") -> Generator[Event, None, None]:
-        growth = Growth()
+    def _follow(self, run: "_Run") -> Generator[Event, None, None]:
+        growth, mailbox = Growth(), run.mailbox
         while True:
             news = mailbox.take()
             if news is None:
-                self._check(mailbox, progress)
+                self._check(run)
                 yield SILENCE
                 continue
-            progress.alive_at = time.monotonic()
+            run.alive_at = time.monotonic()
             text, ending = news.text, news.ending
             if text is not None:
                 event = growth.advance(text, final=ending is not None)
             else:
                 event = growth.finish() if ending is not None else None
+            if isinstance(ending, str | RunFailed):
+                run.may_go_on = False  # the upstream itself says so
             if event is not None:
                 yield event
             if isinstance(ending, GatewayError):
@@ -163,50 +170,59 @@ class LangfastProvider:
                 yield Finished(ending)
                 return
 
-    def _check(self, mailbox: Mailbox, progress: "_Progress") -> None:
+    def _check(self, run: "_Run") -> None:
         """Raise where a run has been quiet for too long."""
-        now = time.monotonic()
-        if mailbox.lost_at is not None and now - mailbox.lost_at >= RECONNECT_GRACE:
+        now, lost_at = time.monotonic(), run.mailbox.lost_at
+        if run.is_started and lost_at is not None and now - lost_at >= RECONNECT_GRACE:
             raise SessionLost("The connection to the upstream was lost during the run.")
-        if now - progress.alive_at < progress.limit(self._start_timeout, self._idle_timeout):
+        limit = self._idle_timeout if run.is_started else self._start_timeout
+        if now - run.alive_at < limit:
             return
-        if progress.is_started:
+        if run.is_started:
             raise UpstreamSilent("The upstream stopped sending.")
         raise UpstreamSilent("The upstream took too long to start the run.")
 
-    def _abandon(self, stack: ExitStack, mailbox: Mailbox, progress: "_Progress") -> None:
-        """The run goes on upstream, unheard. Where it can be told from the next, let it go.
+    def _outlive(self, stack: ExitStack, run: "_Run") -> None:
+        """The run may go on upstream, unheard, and cannot be told from the next one.
 
-        Else its account stays taken until it ended or fell silent, or the next caller would get its
+        Its account stays taken until it ended or fell silent: else the next caller would get its
         text.
         """
-        if self._pool.told_apart:
-            return
         rest = stack.pop_all()
+        run.succeed(time.monotonic())
 
         def wait_for_the_end() -> None:
             with rest, suppress(GatewayError):
-                for _ in self._follow(mailbox, progress):
+                for _ in self._follow(run):
                     if self._pool.told_apart:
                         return
 
         self._spawn(wait_for_the_end)
 
 
-class _Progress:
-    """How far a run has come, for its deadlines."""
+class _Run:
+    """How far a run has come, and where its events go."""
 
-    __slots__ = ("alive_at", "is_started")
+    __slots__ = ("alive_at", "credential", "inbox", "is_started", "mailbox", "may_go_on")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, credential: Credential, now: float) -> None:
+        self.credential = credential
+        self.inbox = credential.inbox
+        self.mailbox = Mailbox()
         self.alive_at = now
         self.is_started = False
+        #: Whether the upstream may be running it, as far as we know.
+        self.may_go_on = True
 
     def started(self, now: float) -> None:
-        """The start was answered."""
+        """The start was answered. A socket that was lost meanwhile gets its grace from now on."""
         self.alive_at = now
+        if self.mailbox.lost_at is not None:
+            self.mailbox.lost_at = now
         self.is_started = True
 
-    def limit(self, start: float, idle: float) -> float:
-        """How long it may be quiet now."""
-        return idle if self.is_started else start
+    def succeed(self, now: float) -> None:
+        """Its caller is gone: what still comes goes to a new mailbox, for the old one has ended."""
+        heir = Mailbox()
+        self.inbox.replace(self.mailbox, heir)
+        self.mailbox, self.alive_at = heir, now

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import engineio
-import orjson
 import socketio
 
 from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreachable
@@ -45,6 +44,8 @@ class _Engine(engineio.Client):
     ws: Any
     #: Takes the payload of a chunk frame; set before connecting.
     take: Callable[[bytes], bool]
+    #: Called when the read loop ends, whether a namespace was joined or not.
+    ended: Callable[[], None]
 
     def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["run_async"] = False
@@ -56,6 +57,7 @@ class _Engine(engineio.Client):
             super()._read_loop_websocket()
         finally:
             self.ws.shutdown()
+            self.ended()
 
 
 class _Client(socketio.Client):
@@ -75,6 +77,8 @@ class Session:
     def __init__(self, inbox: Inbox, lost: Callable[["Session"], None]) -> None:
         #: Runs that were started on it; counted by the pool.
         self.runs = 0
+        #: On the keeper's clock, which sets it.
+        self.connected_at = 0.0
         self._deliver = inbox.deliver
         self._wants = inbox.wants
         self._lost = lost
@@ -93,6 +97,7 @@ class Session:
             },
         )
         self._client.eio.take = self._take_chunk
+        self._client.eio.ended = self._on_disconnect
         self._listen()
 
     def __repr__(self) -> str:
@@ -177,9 +182,9 @@ class Session:
         if job_id is not None and not self._wants(job_id):
             return True
         try:
-            arguments = orjson.loads(payload[2:])
-        except orjson.JSONDecodeError:
-            return False  # a lone surrogate, most likely, which the library's decoder takes
+            arguments = translate.loads(payload[2:])
+        except ValueError:
+            return False  # garbage is the library's business
         self._on_chunk(*arguments[1:])
         return True
 

@@ -23,12 +23,17 @@ from langfast_wsgi.errors import (
     GatewayError,
     StartRefused,
     UpstreamGarbled,
-    UpstreamSilent,
     UpstreamUnreachable,
 )
 from langfast_wsgi.observe import metrics
 from langfast_wsgi.providers.langfast import translate, verdict
-from langfast_wsgi.providers.langfast.answer import AnswerTooLarge, AnswerTooSlow, read, tls_context
+from langfast_wsgi.providers.langfast.answer import (
+    AnswerCut,
+    AnswerTooLarge,
+    AnswerTooSlow,
+    read,
+    tls_context,
+)
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.upstream import Upstream
 
@@ -36,12 +41,16 @@ _ACCEPTED = metrics.STARTS.labels("accepted")
 
 
 class StartFailed(Exception):
-    """The run was not started; carries the fault, and how long the account is to rest."""
+    """The run was not started, as far as we know (``spent``: it may be going on all the same).
+
+    Carries the fault, and how long the account is to rest.
+    """
 
     def __init__(self, refusal: verdict.Refusal) -> None:
         super().__init__(refusal.fault.message)
         self.fault = refusal.fault
         self.rest = refusal.rest
+        self.spent = refusal.spent
 
 
 class Starter:
@@ -114,14 +123,16 @@ class Starter:
             )
             return verdict.Refusal(fault, again="same")
         except (ReadTimeoutError, AnswerTooSlow, TimeoutError):
-            return verdict.Refusal(UpstreamSilent("The upstream took too long to start the run."))
+            return verdict.too_late()
         except (AnswerTooLarge, UpstreamGarbled):
-            return verdict.Refusal(
-                UpstreamGarbled("The upstream's answer to the start is no good.")
-            )
-        except (HTTPError, OSError):
-            # Cut after the body was sent: the run may have been spent, so no second one.
-            return verdict.Refusal(StartRefused("The upstream cut the connection.", retry=False))
+            fault = UpstreamGarbled("The upstream's answer to the start is no good.")
+            return verdict.Refusal(fault, spent=True)
+        except (HTTPError, OSError, AnswerCut) as error:
+            if isinstance(error.__cause__, ReadTimeoutError):
+                return verdict.too_late()
+            # Cut after the body was sent: the run may be going on, so no second one.
+            fault = StartRefused("The upstream cut the connection.", retry=False)
+            return verdict.Refusal(fault, spent=True)
 
     def _post(
         self, credential: Credential, body: bytes, deadline: float

@@ -3,6 +3,7 @@
 The wire is described in ``docs/upstream.md``.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -54,10 +55,7 @@ def chunk(argument: object) -> Update | None:
     An object, a JSON text of that object, or plain text: then that is the whole text so far.
     """
     if isinstance(argument, bytes):
-        try:
-            argument = argument.decode()
-        except UnicodeDecodeError:
-            return None
+        argument = _decoded(argument)
     if isinstance(argument, str):
         found = _object_in(argument)
         return Update(None, argument) if found is None else _read(found)
@@ -78,28 +76,52 @@ def job_id_of(payload: bytes) -> str | None:
 
 def completion_finished(argument: object) -> Update:
     """The argument of a ``completion_finished`` event: the end, and perhaps a last text."""
-    update = chunk(argument) if isinstance(argument, dict) else None
-    update = update or Update(None)
+    found = _json_object(argument) if isinstance(argument, str) else argument
+    if not isinstance(found, dict):
+        return Update(None, None, finish_reason(None))
+    update = _read(found)
     if update.ending is None:
-        reason = argument.get("finish_reason") if isinstance(argument, dict) else None
-        update.ending = finish_reason(reason)
+        update.ending = finish_reason(found.get("finish_reason"))
     return update
 
 
-def _object_in(text: str) -> dict[str, Any] | None:
+def loads(text: str | bytes) -> Any:
+    """JSON as the runner may write it: with lone surrogates, which the fast decoder refuses.
+
+    Raises ValueError.
+    """
+    try:
+        return orjson.loads(text)
+    except ValueError:  # also for a str with a lone surrogate of its own
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
     if text.lstrip()[:1] != "{":
         return None
     try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        found = loads(text)
+    except ValueError:
         return None
-    # A model may well write JSON: only the runner's own object counts as one.
-    return found if isinstance(found, dict) and ("status" in found or "content" in found) else None
+    return found if isinstance(found, dict) else None
+
+
+def _object_in(text: str) -> dict[str, Any] | None:
+    """The runner's own object in a JSON text; a model may well write JSON that is none."""
+    found = _json_object(text)
+    if found is None or not isinstance(found.get("status"), str):
+        return None
+    return found if "content" in found or "executionId" in found else None
 
 
 def _read(found: dict[str, Any]) -> Update:
     job_id = found.get("executionId")
     content = found.get("content")
+    if isinstance(content, bytes):
+        content = _decoded(content)
     status = found.get("status")
     update = Update(
         job_id if isinstance(job_id, str) and job_id else None,
@@ -117,6 +139,13 @@ def _failure(status: str, found: dict[str, Any]) -> str:
     if isinstance(said, dict):
         said = said.get("message")
     return f"{status}: {clean(said)}" if isinstance(said, str) and said else f"ended as {status}."
+
+
+def _decoded(content: bytes) -> str | None:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def finish_reason(value: object) -> str:
@@ -147,12 +176,13 @@ class Growth:
 
     def advance(self, text: str, *, final: bool = False) -> Event | None:
         """The event that this text so far amounts to; None where it holds nothing new."""
-        self._held = not final and "\ud800" <= text[-1:] <= "\udbff"
-        if self._held:
+        held = not final and "\ud800" <= text[-1:] <= "\udbff"
+        if held:
             text = text[:-1]
         seen = self._seen
-        if len(text) < len(seen):
+        if len(text) < len(seen) or (text == seen and self._held):
             return None  # late text, never a reset
+        self._held = held
         if text.startswith(seen):
             new = text[len(seen) :]
             self._seen = text

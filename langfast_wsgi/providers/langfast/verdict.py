@@ -32,11 +32,13 @@ class Refusal:
     """A start that was refused: the fault, whether to try again at once, how long to rest.
 
     ``again`` is "refreshed" (with a new token), "same" (the same run id) or "" (no second try).
+    ``spent``: the run may be going on all the same.
     """
 
     fault: GatewayError
     again: str = ""
     rest: float = 0.0
+    spent: bool = False
 
 
 def accepted(content: bytes) -> str | None:
@@ -103,9 +105,14 @@ def _failed(status: int) -> Refusal:
         )
         return Refusal(fault, again="same")
     if status in (504, 522, 524):
-        return Refusal(UpstreamSilent("The upstream took too long to start the run."))
+        return too_late()
     again = "same" if status in (500, 502) else ""
-    return Refusal(StartRefused("The upstream failed to start the run."), again=again)
+    return Refusal(StartRefused("The upstream failed to start the run."), again=again, spent=True)
+
+
+def too_late() -> Refusal:
+    """No answer in time."""
+    return Refusal(UpstreamSilent("The upstream took too long to start the run."), spent=True)
 
 
 def _seconds(value: str | None) -> float | None:

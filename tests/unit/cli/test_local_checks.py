@@ -10,7 +10,7 @@ from langfast_wsgi.cli import local_checks
 from langfast_wsgi.cli.steps import NotDone, Wrong
 
 UPSTREAM = {
-    "supabase_url": "https://user:pass@auth.test/base",
+    "supabase_url": "https://auth.test/base",
     "supabase_anon_key": "anon",
     "socket_url": "https://socket.test",
     "prompt_id": "p",

@@ -82,7 +82,7 @@ def test_a_fault_names_its_parameter() -> None:
     [
         (BadRequest("x"), "false", None),
         (QuotaExhausted("x"), "false", None),
-        (QuotaExhausted("x", retry_after=30), "false", None),
+        (NoCredentials("x", retry_after=1800, retry=False), "false", "1800"),
         (StartRefused("x", retry=False), "false", None),
         (RateLimited("x"), None, None),
         (RateLimited("x", retry_after=7), None, "7"),

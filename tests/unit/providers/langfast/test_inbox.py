@@ -181,6 +181,18 @@ def test_of_too_much_early_text_the_oldest_is_let_go() -> None:
     assert second.take(0) == News("y" * (EARLY_CHARACTERS // 2 + 1), None)
 
 
+def test_an_early_text_that_is_too_large_by_itself_is_let_go() -> None:
+    inbox = Inbox()
+    mailbox = expecting(inbox)
+    with dropped("early_overflow") as grew:
+        inbox.deliver(Update("a", "x" * (EARLY_CHARACTERS + 1)))
+        assert grew() == 1
+    inbox.assign(mailbox, "a")
+    assert mailbox.take(0) is None
+    inbox.deliver(Update("a", "x" * (EARLY_CHARACTERS + 2)))
+    assert mailbox.take(0) == News("x" * (EARLY_CHARACTERS + 2), None)
+
+
 def test_the_size_of_early_text_counts_once_per_run_not_per_event() -> None:
     inbox = Inbox()
     mailbox = expecting(inbox)
@@ -342,6 +354,51 @@ def test_a_failure_ends_started_and_pending_runs_each_with_a_fault_of_its_own() 
         assert isinstance(news.ending, SessionLost)
         faults.append(news.ending)
     assert faults[0] is not faults[1]
+
+
+# --- is an event of any use?
+
+
+def test_an_event_is_wanted_where_its_run_is_known_or_may_become_so() -> None:
+    inbox = Inbox()
+    with dropped("unknown_run") as grew:
+        assert not inbox.wants("a")
+        assert grew() == 1
+    mailbox = expecting(inbox)
+    assert inbox.wants("a")
+    inbox.assign(mailbox, "a")
+    assert inbox.wants("a")
+    assert not inbox.wants("b")
+    inbox.forget(mailbox)
+    with dropped("ended_run") as grew:
+        assert not inbox.wants("a")
+        assert grew() == 1
+
+
+def test_a_nameless_run_wants_any_event() -> None:
+    inbox = Inbox()
+    started(inbox, None)
+    assert inbox.wants("a")
+
+
+def test_an_event_is_wanted_also_in_the_instant_in_which_its_run_gets_its_id() -> None:
+    inbox = Inbox()
+    mailbox = expecting(inbox)
+    wanted: list[bool] = []
+    reader = threading.Thread(target=lambda: wanted.append(inbox.wants("a")))
+
+    class Meeting(list[Mailbox]):
+        """The socket asks while the starter is about to move the run."""
+
+        def remove(self, one: Mailbox) -> None:
+            super().remove(one)
+            reader.start()
+            reader.join(0.05)  # where they take turns, it has to wait for us
+
+    inbox._pending = Meeting([mailbox])
+    inbox.assign(mailbox, "a")
+    reader.join()
+    assert wanted == [True]
 
 
 # --- races

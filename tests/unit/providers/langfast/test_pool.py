@@ -328,7 +328,19 @@ def test_a_caller_that_waited_too_long_hears_that_all_places_are_taken() -> None
 def test_a_caller_that_waited_too_long_hears_that_there_is_no_account() -> None:
     found = Case().pool.overdue()
     assert isinstance(found, NoCredentials)
-    assert found.retry_after == 5
+    assert (found.retry_after, found.retry) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("hold", "after", "retry"), [(1.0, 5, None), (60.0, 60, None), (61.0, 61, False)]
+)
+def test_a_caller_without_an_account_hears_when_the_next_one_may_come(
+    hold: float, after: float, retry: bool | None
+) -> None:
+    case = Case()
+    case.pool.sign_ups_from = case.clock() + hold
+    found = case.pool.overdue()
+    assert (found.retry_after, found.retry) == (after, retry)
 
 
 def test_a_caller_that_waited_too_long_hears_that_the_sockets_refuse_us() -> None:
@@ -623,10 +635,9 @@ def test_many_threads_never_share_a_place() -> None:
         for _ in range(60):
             with case.pool.turn() as turn:
                 assert turn.wait(5.0) is not None
-                with turn.take():
-                    with lock:
-                        worst[0] = max(worst[0], *(one.in_flight for one in accounts))
-                        served[0] += 1
+                with turn.take(), lock:
+                    worst[0] = max(worst[0], *(one.in_flight for one in accounts))
+                    served[0] += 1
 
     threads = [threading.Thread(target=call) for _ in range(12)]
     for thread in threads:

@@ -1,8 +1,8 @@
-"""One run on this upstream: a real pool with stub sockets, and a starter that does as it is told."""
+"""One run on this upstream: a real pool, stub sockets, a starter that does as it is told."""
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -44,6 +44,34 @@ class FakeKeeper:
         self.stopped.set()
 
 
+pytestmark = pytest.mark.timeout(20)
+CASES: list["Case"] = []
+
+
+@pytest.fixture(autouse=True)
+def stopped() -> Iterator[None]:
+    """Each provider's clock stands still when its test is over."""
+    yield
+    while CASES:
+        CASES.pop().provider.stop()
+
+
+def bare(
+    queue: float = 10, start: float = 30, idle: float = 60, keeper: FakeKeeper | None = None
+) -> LangfastProvider:
+    """A provider that is not started."""
+    return LangfastProvider(
+        Pool(1, 1, 1),
+        keeper or FakeKeeper(),  # type: ignore[arg-type]
+        SimpleNamespace(),  # type: ignore[arg-type]
+        Offer(True, (), lambda: ()),
+        spawn=spawn,
+        queue_timeout=queue,
+        start_timeout=start,
+        idle_timeout=idle,
+    )
+
+
 class Case:
     """A provider with one connected account, whose starts turn out as the test says."""
 
@@ -73,6 +101,8 @@ class Case:
             idle_timeout=idle,
         )
         self.provider._tick = min(self.provider._tick, 0.02)
+        self.provider.start()
+        CASES.append(self)
         self.accounts = [self._account(number) for number in range(accounts)]
         if apart is not None:
             self.pool.learn(apart)
@@ -125,17 +155,21 @@ def spoken(events: Generator[Event, None, None]) -> Event:
     return next(event for event in events if not isinstance(event, Silence))
 
 
-def refusing(fault: GatewayError, rest: float = 0.0) -> Callable[[Credential], str | None]:
+def refusing(
+    fault: GatewayError, rest: float = 0.0, spent: bool = False
+) -> Callable[[Credential], str | None]:
     def refuse(_: Credential) -> str | None:
-        raise StartFailed(Refusal(fault, rest=rest))
+        raise StartFailed(Refusal(fault, rest=rest, spent=spent))
 
     return refuse
 
 
-def waiting(seconds: float) -> Callable[[Credential], str | None]:
+def held(release: threading.Event, job_id: str) -> Callable[[Credential], str | None]:
+    """A start that is answered when the test says so."""
+
     def wait(_: Credential) -> str | None:
-        time.sleep(seconds)
-        return "late"
+        release.wait(5.0)
+        return job_id
 
     return wait
 
@@ -343,7 +377,7 @@ def test_what_a_start_answers_teaches_whether_runs_can_be_told_apart() -> None:
 def test_a_start_that_is_not_answered_ends_at_its_own_limit() -> None:
     case = Case(start=0.05, idle=5.0)
     release = threading.Event()
-    case.outcomes = [lambda _: "late" if release.wait(5.0) else "late"]
+    case.outcomes = [held(release, "late")]
     begun = time.monotonic()
     with pytest.raises(UpstreamSilent, match="to start"):
         list(case.run())
@@ -354,7 +388,7 @@ def test_a_start_that_is_not_answered_ends_at_its_own_limit() -> None:
 def test_silence_is_heard_while_the_start_is_not_answered() -> None:
     case = Case()
     release = threading.Event()
-    case.outcomes = [lambda _: "late" if release.wait(5.0) else "late"]
+    case.outcomes = [held(release, "late")]
     events = case.run()
     assert [next(events) for _ in range(3)] == [SILENCE] * 3
     events.close()
@@ -398,18 +432,7 @@ def test_a_sign_of_life_puts_the_idle_limit_off() -> None:
 def test_a_quiet_run_says_silence_once_a_second_or_ten_times_within_its_shortest_limit(
     limits: tuple[float, float, float], tick: float
 ) -> None:
-    queue, start, idle = limits
-    provider = LangfastProvider(
-        Pool(1, 1, 1),
-        FakeKeeper(),  # type: ignore[arg-type]
-        SimpleNamespace(),  # type: ignore[arg-type]
-        Offer(True, (), lambda: ()),
-        spawn=spawn,
-        queue_timeout=queue,
-        start_timeout=start,
-        idle_timeout=idle,
-    )
-    assert provider._tick == tick
+    assert bare(*limits)._tick == tick
 
 
 # --- a lost socket
@@ -474,7 +497,7 @@ def test_where_runs_can_be_told_apart_the_place_is_free_at_once_when_the_caller_
 def test_an_abandoned_start_that_is_answered_later_disturbs_nobody() -> None:
     case = Case()
     release = threading.Event()
-    case.outcomes = [lambda _: "old" if release.wait(5.0) else "old"]
+    case.outcomes = [held(release, "old")]
     first = case.run()
     next(first)
     first.close()
@@ -539,6 +562,7 @@ def test_a_run_that_lost_its_socket_keeps_its_place_where_runs_cannot_be_told_ap
     case.account.inbox.interrupt()
     with pytest.raises(SessionLost):
         list(events)
+    time.sleep(0.05)
     assert not case.free
     wait_for(lambda: case.free)
 
@@ -552,10 +576,11 @@ def test_a_start_that_may_have_begun_a_run_keeps_its_place_where_runs_cannot_be_
     fault: GatewayError,
 ) -> None:
     """Nobody knows whether it runs; if it does, its text would reach the next caller."""
-    case = Case(apart=False, idle=0.2)
-    case.outcomes = [refusing(fault)]
+    case = Case(apart=False, start=0.2, idle=0.2)
+    case.outcomes = [refusing(fault, spent=True)]
     with pytest.raises(GatewayError):
         list(case.run())
+    time.sleep(0.05)
     assert not case.free
     wait_for(lambda: case.free)
 
@@ -589,19 +614,25 @@ def test_an_upstream_that_is_no_emulator_leaves_no_mark() -> None:
 
 
 def test_the_background_work_begins_and_ends_with_the_provider() -> None:
-    case = Case()
-    case.provider.start()
-    thread = case.provider._thread
-    assert thread is not None
-    assert thread.daemon
-    case.provider.stop()
-    assert not thread.is_alive()
+    provider = Case().provider
+    assert {thread.name for thread in provider._threads} == {"run", "_keep_ticking"}
+    assert all(thread.daemon and thread.is_alive() for thread in provider._threads)
+    provider.stop()
+    assert not any(thread.is_alive() for thread in provider._threads)
 
 
 def test_a_provider_that_was_never_started_can_be_stopped() -> None:
+    keeper = FakeKeeper()
+    bare(keeper=keeper).stop()
+    assert keeper.stopped.is_set()
+
+
+def test_the_clock_ticks_for_runs_that_somebody_listens_to_only() -> None:
     case = Case()
-    case.provider.stop()
-    assert case.keeper.stopped.is_set()
+    events = case.begun()
+    assert len(case.provider._running) == 1
+    events.close()
+    assert case.provider._running == set()
 
 
 def test_it_is_ready_when_there_is_an_account_that_ever_had_a_socket() -> None:

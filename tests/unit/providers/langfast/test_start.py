@@ -227,7 +227,21 @@ def test_a_refused_token_and_a_failure_that_passes_may_meet_in_one_start() -> No
         (nonsense, StartRefused, "upstream_error"),
         (shortened(b'{"run_id'), StartRefused, "upstream_error"),
     ],
-    ids="400 402 403 404 504 546 redirect HTML jobless endless reset nonsense cut-within".split(),
+    ids=[
+        "400",
+        "402",
+        "403",
+        "404",
+        "504",
+        "546",
+        "redirect",
+        "HTML",
+        "jobless",
+        "endless",
+        "reset",
+        "nonsense",
+        "cut-within",
+    ],
 )
 def test_what_was_decided_or_may_have_been_spent_is_not_tried_again(
     given: Answer, kind: type[GatewayError], code: str | None
@@ -338,7 +352,9 @@ def test_no_token_is_in_an_exception_or_a_log(caplog: pytest.LogCaptureFixture) 
 def test_many_starts_at_once_are_each_answered() -> None:
     with case(ACCEPTED) as (starting, server):
         found: list[str | None] = []
-        threads = [threading.Thread(target=lambda: found.append(starting.start())) for _ in range(8)]
+        threads = [
+            threading.Thread(target=lambda: found.append(starting.start())) for _ in range(8)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

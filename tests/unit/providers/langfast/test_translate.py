@@ -17,6 +17,7 @@ from langfast_wsgi.providers.langfast.translate import (
     clean,
     completion_finished,
     finish_reason,
+    job_id_of,
     payload,
 )
 
@@ -194,6 +195,34 @@ def test_a_failure_repeats_what_the_upstream_said(extra: dict[str, object], said
     assert update is not None
     assert isinstance(update.ending, RunFailed)
     assert update.ending.message == f"The upstream says that the run {said}"
+
+
+# --- the id of a raw frame
+
+
+@pytest.mark.parametrize(
+    ("payload", "job_id"),
+    [
+        (b'42["execution:chunk",{"executionId":"j-1.b:c_D","status"', "j-1.b:c_D"),
+        (b'42["execution:chunk",{"executionId":"j","content":""executionId":"x""}]', "j"),
+        (b'42["execution:chunk",{"executionId":"","status":', None),
+        (b'42["execution:chunk",{"executionId":null,"status":', None),
+        (b'42["execution:chunk",{"executionId":"a\\u0062","status":', None),
+        (b'42["execution:chunk",{"executionId":"\xc3\xa9","status":', None),
+        (b'42["execution:chunk",{"executionId": "j","status":', None),
+        (b'42["execution:chunk",{"content":"a","executionId":"j"}]', None),
+        (b'42["execution:chunk","{\\"executionId\\":\\"j\\",', None),
+        (b' 42["execution:chunk",{"executionId":"j",', None),
+        (b'42["completion_finished",{"executionId":"j",', None),
+        (b'42["execution:chunk"]', None),
+        (b"", None),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_the_id_is_read_from_a_raw_frame_where_it_stands_first_and_plain(
+    payload: bytes, job_id: str | None
+) -> None:
+    assert job_id_of(payload) == job_id
 
 
 # --- completion_finished → update

@@ -123,7 +123,16 @@ QUOTA_CODE = {"code": "quota_exceeded"}
             False,
             None,
         ),
-        (judged(429, QUOTA_CODE), QuotaExhausted, "insufficient_quota", 429, "", 3600.0, False, None),
+        (
+            judged(429, QUOTA_CODE),
+            QuotaExhausted,
+            "insufficient_quota",
+            429,
+            "",
+            3600.0,
+            False,
+            None,
+        ),
         (
             judged(429, {"error": {"code": "Monthly_QUOTA"}}, retry_after="7"),
             QuotaExhausted,

@@ -1,0 +1,193 @@
+"""The fast path for text, against the unmodified library: nothing may get lost or out of order."""
+
+from collections.abc import Sequence
+
+import pytest
+import websocket
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from langfast_wsgi.providers.langfast.frames import CHUNK, READ_SIZE, ChunkTap
+
+TEXT, BINARY, CLOSE, PING, CONTINUATION = 1, 2, 8, 9, 0
+
+
+def frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True) -> bytes:
+    """A frame as a server sends it: unmasked."""
+    head = bytes([(0x80 if fin else 0) | opcode])
+    size = len(payload)
+    if size < 126:
+        return head + bytes([size]) + payload
+    if size < 65536:
+        return head + bytes([126]) + size.to_bytes(2, "big") + payload
+    return head + bytes([127]) + size.to_bytes(8, "big") + payload
+
+
+def chunk(length: int, word: bytes = b"a") -> bytes:
+    return CHUNK + b'"' + word * length + b'"]'
+
+
+class Wire:
+    """A socket from which bytes come in the pieces that the test wants."""
+
+    def __init__(self, data: bytes, sizes: Sequence[int]) -> None:
+        self._data = data
+        self._sizes = list(sizes)
+        self.sent = b""
+
+    def recv(self, most: int) -> bytes:
+        size = min(most, self._sizes.pop(0) if self._sizes else most)
+        piece, self._data = self._data[:size], self._data[size:]
+        return piece
+
+    def send(self, data: bytes) -> int:
+        self.sent += data
+        return len(data)
+
+    def close(self) -> None:
+        pass
+
+    def gettimeout(self) -> float:
+        return 1.0
+
+
+def connected(data: bytes, sizes: Sequence[int] = ()) -> websocket.WebSocket:
+    library = websocket.WebSocket(skip_utf8_validation=True)
+    library.sock, library.connected = Wire(data, sizes), True
+    return library
+
+
+Message = str | bytes
+
+
+def by_the_library(data: bytes) -> list[Message]:
+    library, found = connected(data), list[Message]()
+    while True:
+        try:
+            message = library.recv()
+        except websocket.WebSocketException:
+            return found
+        found.append(message)
+
+
+def by_the_tap(
+    data: bytes, sizes: Sequence[int] = (), refuse: bytes = b"never"
+) -> tuple[list[Message], int]:
+    """The same messages, whoever took them; and how many went past the library."""
+    found: list[Message] = []
+    taken: list[bytes] = []
+
+    def take(payload: bytes) -> bool:
+        if refuse in payload:
+            return False
+        taken.append(payload)
+        found.append(payload.decode())
+        return True
+
+    tap = ChunkTap(connected(data, sizes), take)
+    while True:
+        try:
+            message = tap.recv()
+        except websocket.WebSocketException:
+            return found, len(taken)
+        found.append(message)
+
+
+FRAMES = st.one_of(
+    st.sampled_from([0, 1, 50, 101, 102, 103, 104, 105, 200, 1000, 65_500]).map(
+        lambda length: frame(chunk(length))
+    ),
+    st.sampled_from([b"2", b"3", b'42["other"]', b"", CHUNK[:-1], b"refused " + CHUNK]).map(frame),
+    st.sampled_from([b"", b"bytes", CHUNK]).map(lambda payload: frame(payload, BINARY)),
+    st.sampled_from([b"", b"beat"]).map(lambda payload: frame(payload, PING)),
+    st.tuples(st.integers(1, 30), st.booleans()).map(
+        lambda case: (
+            frame(chunk(40)[: case[0]], fin=False)
+            + (frame(b"between", PING) if case[1] else b"")
+            + frame(chunk(40)[case[0] :], CONTINUATION)
+        )
+    ),
+    st.just(frame(chunk(10, b"refused"))),
+)
+
+
+@given(st.lists(FRAMES, max_size=12), st.lists(st.integers(1, 200), max_size=60))
+@settings(max_examples=200, deadline=None)
+@example([frame(chunk(10)), frame(b"2"), frame(chunk(20))], [1] * 60)
+@example([frame(b"x", fin=False), frame(chunk(1), PING), frame(b"y", CONTINUATION)], [])
+def test_the_messages_are_those_of_the_unmodified_library_in_its_order(
+    frames: list[bytes], sizes: list[int]
+) -> None:
+    data = b"".join(frames)
+    found, _ = by_the_tap(data, sizes, refuse=b"refused")
+    assert found == by_the_library(data)
+
+
+@pytest.mark.parametrize("length", [1, 90, 101, 102, 103, 200, 65_000, 65_536, 3 * READ_SIZE])
+def test_a_chunk_of_any_length_goes_past_the_library(length: int) -> None:
+    assert by_the_tap(frame(chunk(length))) == ([chunk(length).decode()], 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(b"2"),
+        frame(chunk(5), BINARY),
+        frame(chunk(5)[:9], fin=False) + frame(chunk(5)[9:], CONTINUATION),
+        frame(CHUNK[:-1]),
+    ],
+    ids=["another packet", "binary", "in fragments", "another event"],
+)
+def test_what_is_no_plain_chunk_goes_the_librarys_way(data: bytes) -> None:
+    found, taken = by_the_tap(data)
+    assert found == by_the_library(data)
+    assert taken == 0
+
+
+def test_a_masked_frame_is_left_to_the_library() -> None:
+    """No server may send one; what the library makes of it is the library's."""
+    payload = chunk(5)
+    data = bytes([0x81, 0x80 | len(payload)]) + b"\0\0\0\0" + payload
+    assert by_the_tap(data)[1] == 0
+
+
+def test_a_chunk_that_is_refused_goes_the_librarys_way() -> None:
+    assert by_the_tap(frame(chunk(5)), refuse=b"aaa") == ([chunk(5).decode()], 0)
+
+
+def test_a_ping_among_chunks_is_answered() -> None:
+    library = connected(frame(b"beat", PING) + frame(b"2"))
+    assert ChunkTap(library, lambda _: True).recv() == "2"
+    assert library.sock.sent[0] == 0x80 | 10, "a pong"
+
+
+def test_a_chunk_that_is_cut_off_ends_like_any_lost_connection() -> None:
+    tap = ChunkTap(connected(frame(chunk(50))[:-1]), lambda _: True)
+    with pytest.raises(websocket.WebSocketConnectionClosedException):
+        tap.recv()
+
+
+def test_many_chunks_are_read_in_large_pieces() -> None:
+    data = b"".join(frame(chunk(100)) for _ in range(1000))
+    library = connected(data)
+    reads: list[int] = []
+    receive = library.sock.recv
+
+    def counting(most: int) -> bytes:
+        reads.append(most)
+        return bytes(receive(most))
+
+    library.sock.recv = counting
+    taken: list[bytes] = []
+    tap = ChunkTap(library, lambda payload: not taken.append(payload))  # type: ignore[func-returns-value]
+    with pytest.raises(websocket.WebSocketConnectionClosedException):
+        tap.recv()
+    assert len(taken) == 1000
+    assert len(reads) <= len(data) // READ_SIZE + 2
+
+
+def test_everything_else_is_asked_of_the_websocket_itself() -> None:
+    library = connected(b"")
+    tap = ChunkTap(library, lambda _: True)
+    assert tap.connected is True
+    assert tap.sock is library.sock

@@ -1,0 +1,219 @@
+"""What depends on how this process does things at once: here threads, greenlets in a subprocess."""
+
+import gc
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from langfast_wsgi import runtime
+from langfast_wsgi.runtime import UNREAD, Connection, deadline, linger, refuse_body, spawn
+from tests.support.builders import patched_python, wait_for
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Our end of a connection, and the caller's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    with ours, theirs:
+        yield ours, theirs
+
+
+# --- beside one another
+
+
+def test_without_gevent_a_task_runs_in_a_thread() -> None:
+    assert not runtime.is_patched()
+    ran: list[str] = []
+    thread = spawn(lambda: ran.append(threading.current_thread().name))
+    assert isinstance(thread, threading.Thread)
+    assert thread.daemon
+    thread.join()
+    assert ran != [threading.current_thread().name]
+
+
+def test_without_gevent_a_deadline_cannot_interrupt() -> None:
+    with deadline(0.001):
+        time.sleep(0.005)
+
+
+def test_with_gevent_a_deadline_interrupts_its_own_block_only() -> None:
+    script = """
+import time
+import gevent
+from langfast_wsgi import runtime
+assert runtime.is_patched()
+ran = []
+runtime.spawn(lambda: ran.append(1)).join()
+assert ran == [1]
+try:
+    with runtime.deadline(0.01):
+        time.sleep(1)
+except TimeoutError as error:
+    assert error.__cause__ is None
+else:
+    raise AssertionError("it never rang")
+with runtime.deadline(0.01):
+    pass
+time.sleep(0.02)  # a deadline that is over rings no more
+try:
+    with gevent.Timeout(0.01), runtime.deadline(5):
+        time.sleep(1)
+except gevent.Timeout:
+    print("held")
+"""
+    assert patched_python(script).strip() == "held"
+
+
+def test_a_drain_begins_when_the_worker_is_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([True, True, False])
+    naps: list[float] = []
+    monkeypatch.setattr(runtime.time, "sleep", naps.append)
+    drained = threading.Event()
+    runtime.watch_drain(lambda: next(answers), drained.set)
+    assert drained.wait(5)
+    assert naps == [0.2, 0.2]
+
+
+def test_memory_is_settled_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr(runtime.gc, "collect", lambda: calls.append("collect"))
+    monkeypatch.setattr(runtime.gc, "freeze", lambda: calls.append("freeze"))
+    monkeypatch.setattr(runtime.gc, "set_threshold", lambda *numbers: calls.append(numbers))
+    runtime.settle_memory()
+    assert calls == ["collect", "freeze", (50_000, 20, 100)]
+    assert gc.isenabled()
+
+
+# --- the caller's connection
+
+
+def test_a_server_that_does_not_show_the_connection_tells_nothing() -> None:
+    connection = Connection({})
+    assert not connection.gone()
+    connection.limit_writes(5)
+
+
+def test_a_caller_that_waits_is_there(pair: Pair) -> None:
+    assert not Connection({"gunicorn.socket": pair[0]}).gone()
+
+
+def test_a_caller_that_pipelines_its_next_request_is_there(pair: Pair) -> None:
+    pair[1].sendall(b"GET / HTTP/1.1\r\n")
+    connection = Connection({"gunicorn.socket": pair[0]})
+    time.sleep(0.005)
+    assert not connection.gone()
+    assert pair[0].recv(3) == b"GET", "nothing was taken from it"
+
+
+def test_a_caller_that_closed_its_end_is_gone(pair: Pair) -> None:
+    pair[1].close()
+    connection = Connection({"gunicorn.socket": pair[0]})
+    wait_for(connection.gone)
+
+
+def test_a_caller_whose_connection_was_reset_is_gone(pair: Pair) -> None:
+    pair[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    pair[1].close()
+    wait_for(Connection({"gunicorn.socket": pair[0]}).gone)
+
+
+@pytest.mark.parametrize(
+    ("error", "gone"),
+    [
+        (BlockingIOError(), False),
+        (InterruptedError(), False),
+        (OSError(), True),
+        (ValueError("TLS sockets take no flags"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_a_look_at_the_socket_may_raise(error: Exception, gone: bool) -> None:
+    class Plain:
+        def recv(self, *_: int) -> bytes:
+            raise error
+
+    class Wrapped:
+        _sock = Plain()
+
+    assert Connection({"gunicorn.socket": Wrapped()}).gone() is gone
+
+
+def test_looking_never_blocks_though_the_socket_does(pair: Pair) -> None:
+    pair[0].settimeout(None)
+    begun = time.monotonic()
+    assert not Connection({"gunicorn.socket": pair[0]}).gone()
+    assert time.monotonic() - begun < 0.5
+
+
+def test_a_write_that_makes_no_headway_fails(pair: Pair) -> None:
+    Connection({"gunicorn.socket": pair[0]}).limit_writes(0.02)
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        pair[0].sendall(b"x" * 100_000_000)
+    assert time.monotonic() - begun < 2
+
+
+# --- a body that is refused
+
+
+def test_a_refused_body_marks_the_connection_as_spent() -> None:
+    environ: dict[str, Any] = {"wsgi.input": object()}
+    refuse_body(environ)
+    assert environ[UNREAD] is True
+    refuse_body({})
+
+
+def test_a_refused_body_closes_gunicorns_request() -> None:
+    class Request:
+        closed = 0
+
+        def force_close(self) -> None:
+            self.closed += 1
+
+    class Body:
+        langfast_request = Request()
+
+    refuse_body({"wsgi.input": Body()})
+    assert Body.langfast_request.closed == 1
+
+
+def test_a_refused_caller_may_finish_sending_and_read_its_answer(pair: Pair) -> None:
+    ours, theirs = pair
+    theirs.sendall(b"x" * 100_000)
+    ours.sendall(b"HTTP/1.1 413\r\n\r\n")
+    thread = spawn(lambda: linger(ours))
+    assert theirs.recv(100) == b"HTTP/1.1 413\r\n\r\n"
+    theirs.sendall(b"x" * 100_000)
+    theirs.shutdown(socket.SHUT_WR)
+    assert theirs.recv(100) == b""
+    thread.join(2)  # type: ignore[attr-defined]
+
+
+def test_a_refused_caller_is_not_waited_for_long(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "LINGER_SECONDS", 0.03)
+    begun = time.monotonic()
+    linger(pair[0])
+    assert time.monotonic() - begun < 1
+
+
+def test_a_refused_caller_may_not_send_for_ever(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "LINGER_BYTES", 1000)
+    pair[1].sendall(b"x" * 5000)
+    linger(pair[0])
+
+
+def test_a_refused_caller_that_is_gone_is_no_trouble(pair: Pair) -> None:
+    pair[0].close()
+    linger(pair[0])
