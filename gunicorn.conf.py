@@ -9,7 +9,7 @@ import shutil  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 
-from langfast_wsgi import embedded, exposure, runtime, settings  # noqa: E402
+from langfast_wsgi import embedded, exposure, note, runtime, settings  # noqa: E402
 from langfast_wsgi.observe import logs  # noqa: E402
 from langfast_wsgi.stages import tokenizer  # noqa: E402
 
@@ -51,13 +51,29 @@ def on_starting(server):
         )
     if chosen.web_concurrency > server.cfg.workers:
         server.log.warning("%d workers: there is one credential for each", server.cfg.workers)
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # before anything imports prometheus-client
+    # Before anything imports prometheus-client. A folder of our own that is inherited belongs to
+    # the master that runs until this one, started by USR2, has taken over.
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ or "LANGFAST_OWN_FOLDER" in os.environ:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="langfast-")
         os.environ["LANGFAST_OWN_FOLDER"] = os.environ["PROMETHEUS_MULTIPROC_DIR"]
     if chosen.embedded:
         server.log.info("no upstream configured: the embedded emulator serves")
         embedded.start()
+    note.shared()
     tokenizer.load()  # once, so that the workers share its pages
+
+
+def on_reload(server):
+    """The emulator outlives a reload, and is brought back by one if it died."""
+    if chosen.embedded:
+        embedded.start()
+
+
+def nworkers_changed(server, new_value, old_value):
+    """TTIN would make workers for which there are no credentials."""
+    if old_value is not None and new_value > server.cfg.workers:
+        server.log.warning("no more workers by signal: set WEB_CONCURRENCY and reload")
+        server._num_workers = server.cfg.workers
 
 
 def pre_fork(server, worker):
@@ -111,6 +127,8 @@ def pre_request(worker, req):
 
 
 def post_request(worker, req, environ, resp):
-    """A caller whose body was refused gets to read why."""
-    if environ.get(runtime.UNREAD):
+    """A caller whose body was not read gets to read why; idling is limited by keepalive alone."""
+    runtime.limit_writes(environ, None)
+    spent = req.must_close and not environ.get(runtime.READ)
+    if environ.get(runtime.UNREAD) or spent:
         runtime.linger(environ["gunicorn.socket"])

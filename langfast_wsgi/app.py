@@ -8,15 +8,14 @@ the first request of each process does.
 import logging
 import logging.config
 import os
-import tempfile
 import threading
 import time
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from langfast_wsgi import embedded, health, runtime
+from langfast_wsgi import embedded, health, note, runtime
 from langfast_wsgi.admission import Admission
 from langfast_wsgi.dialects import models
 from langfast_wsgi.dialects._http import LEFT, CallerLeft
@@ -56,13 +55,31 @@ class Langfast:
         settings = self.settings
         admission = Admission(settings.api_keys, allow_open_access=settings.allow_open_access)
         service = Service(
-            settings, self.gateway, runtime.Connection, runtime.deadline, runtime.refuse_body
+            settings,
+            self.gateway,
+            runtime.Connection,
+            runtime.deadline,
+            runtime.refuse_body,
+            runtime.READ,
         )
         for make in DIALECTS:
             blueprint = make(service)
             blueprint.before_request(admission.check)
-            app.register_blueprint(_dressed(blueprint))
-        app.register_blueprint(_dressed(health.blueprint(self.gateway, admission.check)))
+            app.register_blueprint(self._dressed(blueprint))
+        app.register_blueprint(self._dressed(health.blueprint(self.gateway, admission.check)))
+
+    def _dressed(self, blueprint: Blueprint) -> Blueprint:
+        """The blueprint with our headers, envelope and deadline, in whatever application it is."""
+        first = blueprint.before_request_funcs.setdefault(None, [])
+        first[:0] = [begin, self._limit_writes]
+        blueprint.after_request(sign)
+        blueprint.register_error_handler(GatewayError, error_response)
+        blueprint.register_error_handler(CallerLeft, lambda _: Response(status=LEFT))
+        blueprint.register_error_handler(Exception, _unforeseen)
+        return blueprint
+
+    def _limit_writes(self) -> None:
+        runtime.limit_writes(request.environ, self.settings.write_timeout)
 
     def gateway(self) -> Gateway:
         """The gateway of this process, started if need be."""
@@ -82,7 +99,8 @@ class Langfast:
                 settings,
                 _upstream(settings),
                 share=settings.share(slot, workers),
-                state=Path(metrics_folder() or tempfile.mkdtemp(prefix="langfast-")),
+                state=Path(metrics_folder() or runtime.state_folder()),
+                note=note.shared(),
                 spawn=runtime.spawn,
             )
             provider.start()
@@ -145,20 +163,8 @@ def _upstream(settings: Settings) -> Upstream:
     )
 
 
-def _dressed(blueprint: Blueprint) -> Blueprint:
-    """The blueprint with OpenAI's headers and error envelope, in whatever application it is put."""
-    blueprint.before_request_funcs.setdefault(None, []).insert(0, begin)
-    blueprint.after_request(sign)
-    blueprint.register_error_handler(GatewayError, error_response)
-    blueprint.register_error_handler(CallerLeft, lambda _: Response(status=LEFT))
-    blueprint.register_error_handler(Exception, _unforeseen)
-    return blueprint
-
-
 def _http_error(error: HTTPException) -> Response:
     """Flask's own refusals in our envelope: never HTML."""
-    from flask import request
-
     status = error.code or 500
     if isinstance(error, NotFound):
         message = f"Invalid URL ({request.method} {request.path[:200]})"

@@ -33,9 +33,19 @@ _running: Emulator | None = None
 def start() -> Emulator:
     """The emulator of this instance, started if it is not running. Blocks until it listens."""
     global _running
-    if _running is None:
+    if _running is None or not _is_alive(_running.pid):
         _running = _launch()
     return _running
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's by now
+    return True
 
 
 def release() -> None:

@@ -6,7 +6,10 @@ them by ``app``.
 """
 
 import gc
+import os
 import socket
+import stat
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +21,8 @@ from gevent import monkey
 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 16 * 1024 * 1024
+READ = "langfast.read"
+"""Key in a request's environ: its body was read to its end."""
 UNREAD = "langfast.unread"
 """Key in a request's environ: the rest of its body was refused, so the connection cannot go on."""
 
@@ -76,10 +81,16 @@ class Connection:
         except ValueError:  # TLS sockets take no flags: nothing to be known
             return False
 
-    def limit_writes(self, seconds: float) -> None:
-        """A write that makes no headway for so long fails, and so ends the answer."""
-        if self._socket is not None:
-            self._socket.settimeout(seconds)
+
+def limit_writes(environ: Mapping[str, Any], seconds: float | None) -> None:
+    """A write that is not through after so long fails, and so ends the answer; None: no limit.
+
+    It holds for reads as well, which is why it is taken back when the answer is out: an idle
+    connection is the business of gunicorn's ``keepalive``.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(seconds)
 
 
 def refuse_body(environ: dict[str, Any]) -> None:
@@ -112,6 +123,22 @@ def linger(connection: Any) -> None:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass  # gone already
+
+
+def state_folder() -> str:
+    """A private folder that the processes of one parent share, where no gunicorn of ours has one.
+
+    So the workers of a host application's server go by one sign-up budget, also when they are
+    replaced. A folder that somebody else put there is not used.
+    """
+    folder = os.path.join(tempfile.gettempdir(), f"langfast-{os.getuid()}-{os.getppid()}")
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            return tempfile.mkdtemp(prefix="langfast-")
+    return folder
 
 
 def settle_memory() -> None:

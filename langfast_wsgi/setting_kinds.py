@@ -33,6 +33,6 @@ T = TypeVar("T")
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 HttpUrl = Annotated[str, AfterValidator(_address)]
-Host = Annotated[str, AfterValidator(lambda host: host.strip("[]"))]
+Host = Annotated[str, AfterValidator(lambda host: host.strip().strip("[]"))]
 Lowered = Annotated[T, BeforeValidator(_lower)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

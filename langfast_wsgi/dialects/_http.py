@@ -77,6 +77,7 @@ def _read_body(service: Service) -> bytes:
         raise BadRequest("The request's body could not be read.", code=None) from error
     if len(body) > limit:
         raise _too_large(limit)
+    request.environ[service.body_read] = True
     return body
 
 
@@ -87,7 +88,6 @@ def _too_large(limit: int) -> TooLarge:
 def streamed(service: Service, events: Events, encoder: StreamEncoder) -> Response:
     """The events as Server-Sent Events. Raises GatewayError for a failure before the first."""
     connection = service.connection(request.environ)
-    connection.limit_writes(service.settings.write_timeout)
     patience = g.arrived + service.settings.first_byte_timeout
     try:
         first = _first(events, connection, patience)
@@ -182,7 +182,6 @@ def _written(event: Event, events: Events, encoder: StreamEncoder) -> bytes:
 def folded(service: Service, events: Events) -> Completion:
     """The whole answer. Raises GatewayError, or CallerLeft."""
     connection = service.connection(request.environ)
-    connection.limit_writes(service.settings.write_timeout)
     try:
         return fold(_watched(events, connection))
     finally:

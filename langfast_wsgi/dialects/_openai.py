@@ -14,6 +14,7 @@ from langfast_wsgi.errors import CallerError, GatewayError, QuotaExhausted, Rate
 from langfast_wsgi.observe import metrics
 
 API_VERSION = "2020-10-01"
+PIECE = 65536  # bytes of a body per write
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -23,8 +24,15 @@ def new_id(prefix: str) -> str:
 
 
 def json_response(body: object, status: int = 200) -> Response:
-    """A JSON answer."""
-    return Response(orjson.dumps(body), status, content_type="application/json")
+    """A JSON answer. A long one is written piecewise, so that each piece has its own deadline."""
+    content = orjson.dumps(body)
+    response = Response(_pieces(content), status, content_type="application/json")
+    response.content_length = len(content)
+    return response
+
+
+def _pieces(content: bytes) -> list[bytes]:
+    return [content[at : at + PIECE] for at in range(0, len(content), PIECE)]
 
 
 def error_body(fault: GatewayError) -> dict[str, Any]:

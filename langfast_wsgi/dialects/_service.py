@@ -16,10 +16,6 @@ class Connection(Protocol):
         """Whether the caller has left, as far as can be known. Never blocks."""
         ...
 
-    def limit_writes(self, seconds: float) -> None:
-        """A write that makes no headway for so long fails."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -34,3 +30,5 @@ class Service:
     deadline: Callable[[float], AbstractContextManager[None]]
     #: No more of the body under a request's WSGI environ is taken: the connection is spent.
     refuse_body: Callable[[dict[str, Any]], None]
+    #: The key in a request's environ that says that its body was read to its end.
+    body_read: str

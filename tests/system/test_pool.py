@@ -1,5 +1,7 @@
 """Many callers on few accounts."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -172,6 +174,13 @@ def test_a_refresh_token_of_ones_own_serves_as_an_account(upstream: EmulatorProc
     token = answer.json()["refresh_token"]
     with running_gateway(upstream, UPSTREAM_REFRESH_TOKEN=token) as gateway:
         assert said(post(gateway, "x")) == "x"
+        # Tokens rotate: a worker that replaces another goes on with the newest.
+        os.kill(gateway.worker_pids()[0], signal.SIGKILL)
+        wait_for(lambda: len(gateway.worker_pids()) == 2, "a new worker")
+        wait_for(lambda: gateway.get("/readyz").status_code == 200, "its account")
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(gateway.worker_pids()) == 3, "another worker")
+        wait_for(lambda: gateway.chat("y").status_code == 200, "service")
         assert upstream.stats()["sign_ups"] == 0
         assert token not in gateway.log()
 

@@ -106,6 +106,8 @@ class Accounts:
         )
         #: Called with the value of the emulator's header, once it was seen on an answer.
         self.on_answer: Callable[[str | None], None] = lambda _: None
+        #: Called with each grant before it is used.
+        self.on_grant: Callable[[Grant], None] = lambda _: None
 
     def __repr__(self) -> str:
         return f"<Accounts at {self._base}>"
@@ -158,7 +160,9 @@ class Accounts:
         self.on_answer(headers.get(EMULATOR_HEADER))
         found = _json(content)
         if status == 200:
-            return _read_grant(found)
+            grant = _read_grant(found)
+            self.on_grant(grant)
+            return grant
         raise _fault(status, _error_code(found, headers))
 
     def _post(

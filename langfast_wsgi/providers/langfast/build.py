@@ -1,8 +1,11 @@
 """Puts the parts of this provider together, from the settings."""
 
+import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from langfast_wsgi.note import Note
 from langfast_wsgi.providers.langfast.accounts import Accounts, CredentialGone, Grant
 from langfast_wsgi.providers.langfast.budget import Budget, FileBudget, RedisBudget
 from langfast_wsgi.providers.langfast.keeper import Keeper
@@ -13,13 +16,21 @@ from langfast_wsgi.providers.langfast.start import Starter
 from langfast_wsgi.providers.langfast.upstream import Upstream
 from langfast_wsgi.settings import Settings
 
+log = logging.getLogger(__name__)
+
 
 def build(
-    settings: Settings, upstream: Upstream, *, share: tuple[int, int], state: Path, spawn: Spawn
+    settings: Settings,
+    upstream: Upstream,
+    *,
+    share: tuple[int, int],
+    state: Path,
+    note: Note,
+    spawn: Spawn,
 ) -> LangfastProvider:
     """A provider with ``share`` (least, most) of the instance's credentials.
 
-    ``state`` is a folder that all workers of the instance share.
+    ``state`` is a folder, ``note`` a little memory that all workers of the instance share.
     """
     pool = Pool(*share, settings.runs_per_credential)
     accounts = Accounts(upstream.supabase_url, upstream.anon_key, settings.signup_timeout)
@@ -28,8 +39,8 @@ def build(
     keeper = Keeper(
         pool,
         accounts,
-        _budget(settings, state),
-        obtain=_own_account(settings, accounts) if settings.own_account else accounts.sign_up,
+        _budget(settings, upstream, state),
+        obtain=_own_account(settings, accounts, note) if settings.own_account else accounts.sign_up,
         budgeted=not settings.own_account,
         socket_url=upstream.socket_url,
         connect_timeout=settings.connect_timeout,
@@ -54,29 +65,31 @@ def build(
     )
 
 
-def _budget(settings: Settings, state: Path) -> Budget:
+def _budget(settings: Settings, upstream: Upstream, state: Path) -> Budget:
     url = settings.redis_url.get_secret_value()
     if url:
         return RedisBudget(url, settings.signups_per_hour)
-    return FileBudget(state / "sign-ups", settings.signups_per_hour)
+    # Another upstream in the same folder has a budget of its own.
+    name = hashlib.sha256(f"{upstream.supabase_url} {upstream.anon_key}".encode()).hexdigest()[:16]
+    return FileBudget(state / f"sign-ups-{name}", settings.signups_per_hour)
 
 
-def _own_account(settings: Settings, accounts: Accounts) -> Callable[[], Grant]:
+def _own_account(settings: Settings, accounts: Accounts, note: Note) -> Callable[[], Grant]:
     """Signs in to the operator's account: by refresh token while it serves, else by password."""
-    token = settings.upstream_refresh_token.get_secret_value()
     password = settings.upstream_password.get_secret_value()
+    # Tokens rotate: each is kept before it is used, for a worker that comes after this one.
+    accounts.on_grant = lambda grant: note.write(grant.refresh_token)
+    spent: set[str] = set()
 
     def obtain() -> Grant:
-        nonlocal token
-        if token:
-            try:
-                grant = accounts.refresh(token)
-            except CredentialGone as fault:
-                token = ""
-                fault.retry = bool(settings.upstream_email)
-                raise
-            token = ""  # tokens rotate: from now on the pool has its successor
-            return grant
+        tokens = (note.read(), settings.upstream_refresh_token.get_secret_value())
+        for token in tokens:
+            if token and token not in spent:
+                try:
+                    return accounts.refresh(token)
+                except CredentialGone:
+                    spent.add(token)
+                    log.warning("a refresh token of the own account is known no more")
         if not settings.upstream_email:
             raise CredentialGone("The configured refresh token was used up.", retry=False)
         return accounts.sign_in(settings.upstream_email, password)
