@@ -50,7 +50,9 @@ def test_its_models_are_listed_beside_the_others(client: OpenAI) -> None:
     assert len(ids) == 17 + 8
 
 
-@pytest.mark.parametrize("text", ["héllo wörld, byte for byte 😀\n\t end ", '{"not": "steering"}', "a"])
+@pytest.mark.parametrize(
+    "text", ["héllo wörld, byte for byte 😀\n\t end ", '{"not": "steering"}', "a"]
+)
 def test_echo_says_the_last_user_message_in_several_chunks(
     gateway: GatewayProcess, text: str
 ) -> None:
@@ -147,4 +149,7 @@ def test_error_midstream_sends_three_chunks_and_then_an_error(gateway: GatewayPr
     assert stream.error
     assert stream.error["code"] == "upstream_disconnected"
     response = gateway.chat("x", model="error-midstream")
-    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_disconnected")
+    assert (response.status_code, response.json()["error"]["code"]) == (
+        502,
+        "upstream_disconnected",
+    )

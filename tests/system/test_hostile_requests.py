@@ -78,7 +78,9 @@ def test_e1_to_e8_what_is_no_good_json_is_a_400(small: GatewayProcess, body: byt
 
 
 def test_e6_of_duplicate_keys_the_last_wins(small: GatewayProcess) -> None:
-    body = b'{"model":"nope","messages":[],"model":"echo","messages":[{"role":"user","content":"x"}]}'
+    body = (
+        b'{"model":"nope","messages":[],"model":"echo","messages":[{"role":"user","content":"x"}]}'
+    )
     response = small.http.post(f"{small.api}/chat/completions", data=body, timeout=10)
     assert response.json()["choices"][0]["message"]["content"] == "x"
 
@@ -196,7 +198,15 @@ def test_e23_what_a_caller_sends_breaks_no_header(small: GatewayProcess) -> None
 
 def test_e28_all_wrong_keys_get_the_same_answer(small: GatewayProcess) -> None:
     bodies = set()
-    for header in ("", "Bearer", "Bearer ", "Basic eDp5", "Bearer x y", "Bearer " + "k" * 7_000, KEY):
+    for header in (
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic eDp5",
+        "Bearer x y",
+        "Bearer " + "k" * 7_000,
+        KEY,
+    ):
         with RawConnection(small) as raw:
             raw.send(post({"Authorization": header, "Content-Length": 2}) + b"{}")
             status, headers, body = raw.answer()
@@ -208,7 +218,9 @@ def test_e28_all_wrong_keys_get_the_same_answer(small: GatewayProcess) -> None:
 
 def test_e29_a_key_of_other_letters_is_wrong_and_no_crash(small: GatewayProcess) -> None:
     with RawConnection(small) as raw:
-        raw.send(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\xc3\r\n\r\n")
+        raw.send(
+            b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\xc3\r\n\r\n"
+        )
         assert raw.answer()[0] == 401
 
 

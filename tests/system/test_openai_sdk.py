@@ -125,7 +125,9 @@ def test_leaving_an_unstreamed_request_frees_the_place(gateway: GatewayProcess) 
     with hasty, pytest.raises(openai.APITimeoutError):
         hasty.chat.completions.create(model="slow", messages=ask("hi"))
     wait_for(
-        lambda: gateway.metrics().get('langfast_runs_total{outcome="client_gone"}', 0) == before + 1,
+        lambda: (
+            gateway.metrics().get('langfast_runs_total{outcome="client_gone"}', 0) == before + 1
+        ),
         "the departure to be noticed",
         patience=2.5,
     )
@@ -133,13 +135,11 @@ def test_leaving_an_unstreamed_request_frees_the_place(gateway: GatewayProcess) 
 
 
 def test_a_run_cut_in_the_middle_raises_instead_of_ending(client: OpenAI) -> None:
-    seen = ""
+    chunks = []
     stream = client.chat.completions.create(
         model="error-midstream", messages=ask("tell me"), stream=True
     )
     with pytest.raises(openai.APIError, match="lost") as caught:
-        for chunk in stream:
-            seen += chunk.choices[0].delta.content or ""
-            assert chunk.choices[0].finish_reason is None
-    assert seen
+        chunks.extend(stream)  # what came before the error is kept
+    assert all(chunk.choices[0].finish_reason is None for chunk in chunks)
     assert caught.value.code == "upstream_disconnected"

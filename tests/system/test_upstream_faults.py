@@ -26,10 +26,16 @@ def upstream() -> Iterator[EmulatorProcess]:
 @pytest.fixture
 def gateway(upstream: EmulatorProcess) -> Iterator[GatewayProcess]:
     with running_gateway(
-        upstream, MIN_CREDENTIALS=2, MAX_CREDENTIALS=2, RUN_IDLE_TIMEOUT=1, START_TIMEOUT=1.5,
+        upstream,
+        MIN_CREDENTIALS=2,
+        MAX_CREDENTIALS=2,
+        RUN_IDLE_TIMEOUT=1,
+        START_TIMEOUT=1.5,
         QUEUE_TIMEOUT=2,
     ) as process:
-        wait_for(lambda: process.get("/readyz").json()["langfast"]["credentials"]["ready"] == 2, "2")
+        wait_for(
+            lambda: process.get("/readyz").json()["langfast"]["credentials"]["ready"] == 2, "2"
+        )
         upstream.forget()
         yield process
 
@@ -102,7 +108,11 @@ def test_b4_a_quota_answer_is_final_and_never_answered_with_a_new_account(
 
 @pytest.mark.parametrize(
     ("status", "answered", "code"),
-    [(500, 502, "upstream_error"), (502, 502, "upstream_error"), (503, 503, "upstream_unavailable")],
+    [
+        (500, 502, "upstream_error"),
+        (502, 502, "upstream_error"),
+        (503, 503, "upstream_unavailable"),
+    ],
 )
 def test_b8_b9_a_failed_start_is_tried_once_more_with_the_same_run_id(
     gateway: GatewayProcess, upstream: EmulatorProcess, status: int, answered: int, code: str

@@ -38,7 +38,9 @@ def test_2_a_stream_has_no_length_and_is_not_buffered(gateway: GatewayProcess) -
 def test_3_a_request_id_of_the_callers_own_is_kept_if_it_is_a_plain_word(
     gateway: GatewayProcess,
 ) -> None:
-    assert gateway.chat(headers={"X-Request-Id": "abc-1.2_3"}).headers["x-request-id"] == "abc-1.2_3"
+    assert (
+        gateway.chat(headers={"X-Request-Id": "abc-1.2_3"}).headers["x-request-id"] == "abc-1.2_3"
+    )
     for bad in ("a b", "x" * 65, "é".encode().decode("latin-1"), '"'):
         answer = gateway.chat(headers={"X-Request-Id": bad.encode("latin-1")})
         assert answer.headers["x-request-id"].startswith("req_")
@@ -208,7 +210,10 @@ def test_ignored_parameters_are_named(gateway: GatewayProcess) -> None:
 def test_what_is_asked_reaches_the_upstream_untouched(
     gateway: GatewayProcess, emulator: EmulatorProcess
 ) -> None:
-    parts = [{"type": "text", "text": "part", "x": {"kept": [1, None]}}, {"type": "text", "text": "b"}]
+    parts = [
+        {"type": "text", "text": "part", "x": {"kept": [1, None]}},
+        {"type": "text", "text": "b"},
+    ]
     messages = [
         {"role": "system", "content": "be kind", "name": None},
         {"role": "user", "content": parts},

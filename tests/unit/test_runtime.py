@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from langfast_wsgi import runtime
-from langfast_wsgi.runtime import UNREAD, Connection, deadline, linger, refuse_body, spawn
+from langfast_wsgi.runtime import (
+    UNREAD,
+    Connection,
+    deadline,
+    limit_writes,
+    linger,
+    refuse_body,
+    spawn,
+)
 from tests.support.builders import patched_python, wait_for
 
 Pair = tuple[socket.socket, socket.socket]
@@ -98,7 +106,7 @@ def test_memory_is_settled_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_server_that_does_not_show_the_connection_tells_nothing() -> None:
     connection = Connection({})
     assert not connection.gone()
-    connection.limit_writes(5)
+    limit_writes({}, 5)
 
 
 def test_a_caller_that_waits_is_there(pair: Pair) -> None:
@@ -154,7 +162,7 @@ def test_looking_never_blocks_though_the_socket_does(pair: Pair) -> None:
 
 
 def test_a_write_that_makes_no_headway_fails(pair: Pair) -> None:
-    Connection({"gunicorn.socket": pair[0]}).limit_writes(0.02)
+    limit_writes({"gunicorn.socket": pair[0]}, 0.02)
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
         pair[0].sendall(b"x" * 100_000_000)

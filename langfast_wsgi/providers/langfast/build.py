@@ -86,10 +86,13 @@ def _own_account(settings: Settings, accounts: Accounts, note: Note) -> Callable
         for token in tokens:
             if token and token not in spent:
                 try:
-                    return accounts.refresh(token)
+                    grant = accounts.refresh(token)
                 except CredentialGone:
                     spent.add(token)
                     log.warning("a refresh token of the own account is known no more")
+                else:
+                    spent.add(token)
+                    return grant
         if not settings.upstream_email:
             raise CredentialGone("The configured refresh token was used up.", retry=False)
         return accounts.sign_in(settings.upstream_email, password)

@@ -48,6 +48,7 @@ class Case:
             connection=Connection,
             deadline=nullcontext,
             refuse_body=lambda _: None,
+            body_read="read",
         )
         app = Flask(__name__)
         app.before_request(begin)
