@@ -6,6 +6,7 @@ monkey.patch_all()  # before anything imports ssl
 
 import os  # noqa: E402
 import shutil  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 
@@ -56,8 +57,9 @@ def on_starting(server):
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ or "LANGFAST_OWN_FOLDER" in os.environ:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="langfast-")
         os.environ["LANGFAST_OWN_FOLDER"] = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+    for name in settings.unknown_names():
+        server.log.warning("the settings file names %s, which is no setting", name)
     if chosen.embedded:
-        server.log.info("no upstream configured: the embedded emulator serves")
         embedded.start()
     note.shared()
     tokenizer.load()  # once, so that the workers share its pages
@@ -88,8 +90,17 @@ def post_fork(server, worker):
     embedded.release()
 
 
+def when_ready(server):
+    """One line that says it all."""
+    upstream = "the embedded emulator" if chosen.embedded else chosen.supabase_url
+    access = "with a key" if chosen.api_keys else "open, no key"
+    where = ", ".join(str(listener) for listener in server.LISTENERS)
+    server.log.info("ready: %s/v1 · upstream: %s · %s", where, upstream, access)
+
+
 def post_worker_init(worker):
     """In the worker, patched and with the application loaded: the background work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the master's to pass on, once
     langfast = worker.wsgi.extensions["langfast"]
     langfast.start(worker.slot, worker.of)
     runtime.watch_drain(lambda: worker.alive, langfast.drain)

@@ -19,7 +19,7 @@ from langfast_wsgi import embedded, health, note, runtime
 from langfast_wsgi.admission import Admission
 from langfast_wsgi.dialects import models
 from langfast_wsgi.dialects._http import LEFT, CallerLeft
-from langfast_wsgi.dialects._openai import begin, error_response, sign
+from langfast_wsgi.dialects._openai import begin, error_response, refuse, sign
 from langfast_wsgi.dialects._service import Service
 from langfast_wsgi.dialects.chat import routes as chat
 from langfast_wsgi.errors import BadRequest, GatewayError
@@ -73,7 +73,7 @@ class Langfast:
         first = blueprint.before_request_funcs.setdefault(None, [])
         first[:0] = [begin, self._limit_writes]
         blueprint.after_request(sign)
-        blueprint.register_error_handler(GatewayError, error_response)
+        blueprint.register_error_handler(GatewayError, refuse)
         blueprint.register_error_handler(CallerLeft, lambda _: Response(status=LEFT))
         blueprint.register_error_handler(Exception, _unforeseen)
         return blueprint

@@ -7,6 +7,7 @@ them by ``app``.
 
 import gc
 import os
+import select
 import socket
 import stat
 import tempfile
@@ -73,13 +74,24 @@ class Connection:
             return False
         plain = getattr(self._socket, "_sock", self._socket)  # what gevent wraps
         try:
-            return bool(plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
-        except (BlockingIOError, InterruptedError):
+            if not _is_readable(plain.fileno()):
+                return False
+            return bool(plain.recv(1, socket.MSG_PEEK) == b"")
+        except (BlockingIOError, InterruptedError, TimeoutError):
             return False
         except OSError:
             return True
         except ValueError:  # TLS sockets take no flags: nothing to be known
             return False
+
+
+def _is_readable(descriptor: int) -> bool:
+    """Whether there is something to read, or the end. Asked first: a plain socket that has a
+    timeout would wait for it, whatever the flags of the read say.
+    """
+    poll = monkey.get_original("select", "poll")()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def limit_writes(environ: Mapping[str, Any], seconds: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Kinds of values that settings take, from the text of an environment variable."""
+"""Kinds of values that settings take, from the text of an environment variable; a long default."""
 
 import re
 from typing import Annotated, TypeVar
@@ -36,3 +36,9 @@ HttpUrl = Annotated[str, AfterValidator(_address)]
 Host = Annotated[str, AfterValidator(lambda host: host.strip().strip("[]"))]
 Lowered = Annotated[T, BeforeValidator(_lower)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+DEFAULT_MODELS = (
+    *("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.5-preview"),
+    *("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini"),
+    *("o1", "o1-mini", "o3", "o3-mini", "o4-mini", "gpt-4-turbo", "gpt-4", "gpt-3.5-turbo"),
+)

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import (
     Field,
     PositiveInt,
@@ -22,17 +23,11 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from langfast_wsgi.setting_kinds import Host, HttpUrl, Lowered, Seconds, Words
-
-DEFAULT_MODELS = (
-    *("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.5-preview"),
-    *("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini"),
-    *("o1", "o1-mini", "o3", "o3-mini", "o4-mini", "gpt-4-turbo", "gpt-4", "gpt-3.5-turbo"),
-)
+from langfast_wsgi.setting_kinds import DEFAULT_MODELS, Host, HttpUrl, Lowered, Seconds, Words
 
 
 class SettingsError(Exception):
-    """The configuration cannot work; the message is one clear sentence for the operator."""
+    """The configuration cannot work; the message is one clear sentence."""
 
 
 class Settings(BaseSettings):
@@ -176,15 +171,16 @@ class Settings(BaseSettings):
         if given and len(given) < len(UPSTREAM_NAMES):
             missing = " and ".join(name.upper() for name in UPSTREAM_NAMES if name not in given)
             raise ValueError(f"an upstream of one's own needs {missing} too")
-        if not self._text("api_master_key").isascii():
-            raise ValueError("API_MASTER_KEY: keys travel in a header, so plain ASCII only")
+        for name in ("api_master_key", "supabase_anon_key"):
+            if not self._text(name).isascii():
+                raise ValueError(f"{name.upper()}: keys travel in headers, so plain ASCII only")
         if self._text("redis_url") and find_spec("limits") is None:
             raise ValueError("REDIS_URL needs the extra: pip install 'langfast_wsgi[redis]'")
         if bool(self.upstream_email) != bool(self._text("upstream_password")):
             raise ValueError("UPSTREAM_EMAIL and UPSTREAM_PASSWORD go together")
         if self.own_account and not given:
             raise ValueError("an account of one's own needs an upstream of one's own")
-        if self.max_credentials == 0 and not self.own_account:
+        if not self.credential_limit:
             raise ValueError(
                 "MAX_CREDENTIALS=0 turns sign-ups off, so an account of one's own is needed:"
                 " UPSTREAM_EMAIL and UPSTREAM_PASSWORD, or UPSTREAM_REFRESH_TOKEN"
@@ -201,7 +197,7 @@ class Settings(BaseSettings):
     @cached_property
     def api_keys(self) -> tuple[str, ...]:
         """The keys that callers may use; none means that the API is open."""
-        words = (word.strip() for word in self.api_master_key.get_secret_value().split(","))
+        words = (word.strip() for word in self._text("api_master_key").split(","))
         return tuple(word for word in words if word not in ("", "1"))
 
     @property
@@ -251,10 +247,9 @@ def load(**values: object) -> Settings:
         return Settings(_env_file=_file(), **values)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
-    except UnicodeDecodeError:
-        raise SettingsError("The settings file is not UTF-8 text.") from None
-    except OSError as error:
-        raise SettingsError(f"The settings file cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"The settings file cannot be read: {why}.") from None
 
 
 def current() -> Settings:
@@ -282,6 +277,13 @@ def _file() -> Path | None:
     if named and not Path(named).is_file():
         raise SettingsError(f"ENV_FILE names {named!r}, which is no file.")
     return Path(named) if named else None
+
+
+def unknown_names() -> list[str]:
+    """Names in the settings file that are no settings: perhaps mistyped."""
+    file = _file()
+    names = dotenv_values(file) if file and file.is_file() else {}
+    return [name for name in names if name.lower() not in Settings.model_fields]
 
 
 def _sentence(error: ValidationError) -> str:

@@ -15,6 +15,7 @@ from flask import Response, g, request
 from langfast_wsgi.conversation.events import Event, Silence
 from langfast_wsgi.conversation.fold import Completion, fold
 from langfast_wsgi.dialects._json import read_object
+from langfast_wsgi.dialects._openai import note
 from langfast_wsgi.dialects._service import Connection, Service
 from langfast_wsgi.errors import BadRequest, BodyTimeout, GatewayError, TooLarge, Unsupported
 
@@ -96,7 +97,8 @@ def streamed(service: Service, events: Events, encoder: StreamEncoder) -> Respon
         raise
     heartbeat = service.settings.heartbeat_seconds
     response = Response(
-        _Frames(events, first, encoder, connection, heartbeat), content_type="text/event-stream"
+        _Frames(events, first, encoder, connection, heartbeat, g.request_id),
+        content_type="text/event-stream",
     )
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
@@ -125,9 +127,10 @@ class _Frames:
         encoder: StreamEncoder,
         connection: Connection,
         heartbeat: float,
+        request_id: str,
     ) -> None:
         self._events = events
-        self._frames = _frames(events, first, encoder, connection, heartbeat)
+        self._frames = _frames(events, first, encoder, connection, heartbeat, request_id)
 
     def __iter__(self) -> Iterator[bytes]:
         return self._frames
@@ -144,6 +147,7 @@ def _frames(
     encoder: StreamEncoder,
     connection: Connection,
     heartbeat: float,
+    request_id: str,
 ) -> Generator[bytes, None, None]:
     try:
         if first is None:
@@ -164,6 +168,7 @@ def _frames(
                 yield data
                 written = time.monotonic()
     except GatewayError as fault:
+        note(fault, request_id)
         yield encoder.fail(fault)
     except Exception:
         # The status is out: only an event can tell the caller that this is no whole answer.

@@ -1,5 +1,6 @@
 """OpenAI's envelope: errors, ids and the headers that every answer bears."""
 
+import logging
 import math
 import re
 import time
@@ -12,6 +13,8 @@ from flask import Response, g, request
 from langfast_wsgi.conversation.events import Usage
 from langfast_wsgi.errors import CallerError, GatewayError, QuotaExhausted, RateLimited
 from langfast_wsgi.observe import metrics
+
+log = logging.getLogger(__name__)
 
 API_VERSION = "2020-10-01"
 PIECE = 65536  # bytes of a body per write
@@ -58,6 +61,12 @@ def error_type(fault: GatewayError) -> str:
     return "timeout_error" if fault.status == 504 else "server_error"
 
 
+def note(fault: GatewayError, request_id: str) -> None:
+    """A log line for what was not the caller's own fault: the access log tells no reasons."""
+    if not isinstance(fault, CallerError):
+        log.warning("%s failed: %s (%s)", request_id, fault.code, fault.message)
+
+
 def error_response(fault: GatewayError) -> Response:
     """A fault as an answer, with the headers that tell an SDK whether and when to try again."""
     response = json_response(error_body(fault), fault.status)
@@ -68,6 +77,12 @@ def error_response(fault: GatewayError) -> Response:
     if fault.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def refuse(fault: GatewayError) -> Response:
+    """For Flask: a fault that was raised on a request's way."""
+    note(fault, g.request_id)
+    return error_response(fault)
 
 
 def usage_body(usage: Usage) -> dict[str, int]:

@@ -1,7 +1,10 @@
 """The API mounted in a Flask application of one's own: no gunicorn hooks, plain threads."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,7 +14,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from langfast_wsgi.app import Langfast, create_app
 from langfast_wsgi.settings import Settings, load
 from tests.support.emulator import EmulatorProcess, running_emulator
-from tests.support.gateway import towards
+from tests.support.gateway import ROOT, environment, free_port, towards, wait_for
 from tests.support.stream import read_stream, steer
 
 
@@ -118,3 +121,38 @@ def test_an_open_api_serves_its_own_machine_only(emulator: EmulatorProcess) -> N
         far = client.get("/v1/models", environ_base={"REMOTE_ADDR": "203.0.113.7"})
     app.extensions["langfast"].stop()
     assert (near.status_code, far.status_code) == (200, 401)
+
+
+@pytest.mark.parametrize(
+    "worker", [("-k", "gthread", "--threads", "4"), ()], ids=["threads", "sync"]
+)
+def test_a_plain_gunicorn_serves_answers_that_pause(
+    emulator: EmulatorProcess, tmp_path: Path, worker: tuple[str, ...]
+) -> None:
+    """No hooks, no greenlets: a run that is quiet for seconds is followed to its end."""
+    (tmp_path / "host.py").write_text(
+        "from flask import Flask\nfrom langfast_wsgi.app import Langfast\n"
+        "app = Flask('host')\nLangfast(app)\n"
+    )
+    port = free_port()
+    command = [str(Path(sys.executable).parent / "gunicorn"), *worker, "host:app"]
+    command += ["--chdir", str(tmp_path), "--bind", f"127.0.0.1:{port}", "--timeout", "20"]
+    settings = environment(str(tmp_path), PYTHONPATH=ROOT, MIN_CREDENTIALS=1, **towards(emulator))
+    process = subprocess.Popen(command, cwd=tmp_path, env=settings, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: answers(url), "the host to answer")
+        content = steer("one two three", chunks=3, interval=0.6, delay=1.5)
+        answer = ask(url, content).json()
+        assert answer["choices"][0]["message"]["content"] == "one two three"
+        assert read_stream(ask(url, content, stream=True)).text == "one two three"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/healthz", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False

@@ -235,16 +235,16 @@ def test_a14_an_account_that_is_known_no_more_is_replaced(
 
 def test_a12_tokens_are_refreshed_ahead_of_their_expiry() -> None:
     with (
-        running_emulator("--token-lifetime", "4") as upstream,
+        running_emulator("--token-lifetime", "8") as upstream,
         running_gateway(upstream, MIN_CREDENTIALS=1, MAX_CREDENTIALS=1) as gateway,
     ):
-        until = time.monotonic() + 9
+        until = time.monotonic() + 11.5
         while time.monotonic() < until:
             assert gateway.chat("x").status_code == 200
             time.sleep(0.2)
         stats = upstream.stats()
         assert stats["sign_ups"] == 1
-        assert stats["refreshes"] >= 3
+        assert stats["refreshes"] == 2  # at most one in five seconds
         assert gateway.metrics().get('langfast_starts_total{result="upstream_auth_error"}', 0) == 0
 
 

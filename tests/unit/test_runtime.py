@@ -145,7 +145,7 @@ def test_a_caller_whose_connection_was_reset_is_gone(pair: Pair) -> None:
 )
 def test_what_a_look_at_the_socket_may_raise(error: Exception, gone: bool) -> None:
     class Plain:
-        def recv(self, *_: int) -> bytes:
+        def fileno(self) -> int:
             raise error
 
     class Wrapped:
@@ -225,3 +225,11 @@ def test_a_refused_caller_may_not_send_for_ever(
 def test_a_refused_caller_that_is_gone_is_no_trouble(pair: Pair) -> None:
     pair[0].close()
     linger(pair[0])
+
+
+def test_a_plain_socket_with_a_timeout_is_looked_at_without_waiting(pair: Pair) -> None:
+    """Plain sockets wait out their timeout in a read, whatever its flags: then nobody was gone."""
+    pair[0].settimeout(3)
+    begun = time.monotonic()
+    assert not Connection({"gunicorn.socket": pair[0]}).gone()
+    assert time.monotonic() - begun < 0.5

@@ -90,7 +90,7 @@ def test_names_of_others_in_the_file_do_no_harm(given: Any, folder: Path) -> Non
 
 def test_a_file_that_is_no_text_is_named_in_a_sentence(given: Any, folder: Path) -> None:
     (folder / ".env").write_bytes(b"\xff\xfe\x00")
-    assert sentence(given) == "The settings file is not UTF-8 text."
+    assert sentence(given) == "The settings file cannot be read: it is not UTF-8 text."
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))

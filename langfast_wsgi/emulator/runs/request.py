@@ -41,8 +41,9 @@ def parsed(body: bytes) -> Start:
     except orjson.JSONDecodeError as error:
         raise StartRefusal(400, f"The body is not JSON: {error}.") from error
     _wanted(isinstance(read, dict), "The body must be an object")
-    for name in ("run_id", "prompt_id", "created_by"):
+    for name in ("run_id", "created_by"):
         _wanted(_is_uuid(read.get(name)), f"{name} must be a UUID")
+    _wanted(bool(read.get("prompt_id")), "prompt_id is missing")  # any will do
     _wanted(isinstance(read.get("test_cases"), list), "test_cases must be a list")
     meta = read.get("prompt_meta")
     _wanted(isinstance(meta, dict), "prompt_meta must be an object")

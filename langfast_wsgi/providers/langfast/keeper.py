@@ -34,7 +34,8 @@ EARLY_LONGEST_PAUSE = 10.0  # in the first minute of trouble
 REFRESH_PAUSE = 60.0  # as auth-js does after a failed refresh
 CONNECT_PAUSE = 30.0
 SIGN_UPS_AT_ONCE = 4
-STABLE = 5.0  # a socket that lived shorter is no reason to connect again without a pause
+STABLE = 5.0  # seconds; a socket that lived shorter counts as a flap
+FLAPS = 3  # so many in a row are followed by the next attempt without a pause
 TICK = 1.0
 
 
@@ -76,8 +77,6 @@ class Keeper:
         self._succeeded = False
         self._failures = 0
         self._trouble_since = 0.0
-        #: The last fault of a sign-up, until one succeeds.
-        self.trouble: GatewayError | None = None
         pool.on_change = self._wake.set
 
     def run(self) -> None:
@@ -166,7 +165,7 @@ class Keeper:
         else:
             metrics.SIGN_UPS.labels("granted").inc()
             with self._lock:
-                self._succeeded, self._failures, self.trouble = True, 0, None
+                self._succeeded, self._failures, self._pool.trouble = True, 0, None
         finally:
             with self._lock:
                 self._signing_up -= 1
@@ -174,7 +173,7 @@ class Keeper:
 
     def _hold_sign_ups(self, seconds: float, trouble: GatewayError) -> None:
         with self._lock:
-            self.trouble = trouble
+            self._pool.trouble = trouble
             until = max(self._pool.sign_ups_from, self._pool.clock() + seconds)
             self._pool.sign_ups_from = until
 
@@ -186,7 +185,7 @@ class Keeper:
             if not self._failures:
                 self._trouble_since = now
             self._failures += 1
-            self.trouble = fault
+            self._pool.trouble = fault
             early = now - self._trouble_since < 60
             wait = pause(self._failures, EARLY_LONGEST_PAUSE if early else LONGEST_PAUSE)
             if isinstance(fault, RateLimited):
@@ -266,7 +265,8 @@ class Keeper:
         now = self._pool.clock()
         lived = now - session.connected_at
         credential.flaps = 0 if lived > STABLE else credential.flaps + 1
-        wait = pause(credential.flaps, CONNECT_PAUSE) if credential.flaps > 1 else 0.0
+        # The first few at once: runs in flight hear nothing until then.
+        wait = pause(credential.flaps - FLAPS, CONNECT_PAUSE) if credential.flaps > FLAPS else 0.0
         if self._pool.disconnected(credential, session, wait):
             log.info("socket of %r lost after %.1f s; again in %.1f s", credential, lived, wait)
             credential.inbox.interrupt()

@@ -46,6 +46,8 @@ class Pool:
         self._halted: GatewayError | None = None
         #: When the keeper may sign up again; for callers that want to know when to come back.
         self.sign_ups_from = 0.0
+        #: The last fault of a sign-up, until one succeeds.
+        self.trouble: GatewayError | None = None
         #: Called, outside the lock, when the keeper should look at the plan again.
         self.on_change: Callable[[], None] = lambda: None
 
@@ -79,6 +81,8 @@ class Pool:
             return refused[0].again(None)
         wait = max(self.sign_ups_from - now, 5.0)
         message = "No account of the upstream is ready."
+        if self.trouble is not None:
+            message = f"{message} {self.trouble.message}"
         return NoCredentials(message, retry_after=wait, retry=False if wait > 60 else None)
 
     def give_back(self, lease: Lease) -> None:

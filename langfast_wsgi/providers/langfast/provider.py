@@ -98,7 +98,7 @@ class LangfastProvider:
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
         """See Provider."""
         census = self._pool.census()
-        trouble = self._keeper.trouble
+        trouble = self._pool.trouble
         ready = census["ready"] + census["busy"] + census["cooling"] > 0
         ready = ready or (self._pool.least == 0 and trouble is None)  # signs up when one calls
         return ready, {"credentials": census, "trouble": trouble.code if trouble else None}

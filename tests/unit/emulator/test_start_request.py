@@ -30,7 +30,7 @@ def test_a_good_body_is_read() -> None:
     ("changed", "message"),
     [
         ({"run_id": "1"}, "run_id must be a UUID."),
-        ({"prompt_id": None}, "prompt_id must be a UUID."),
+        ({"prompt_id": None}, "prompt_id is missing."),
         ({"created_by": 5}, "created_by must be a UUID."),
         ({"test_cases": {}}, "test_cases must be a list."),
         ({"prompt_meta": []}, "prompt_meta must be an object."),

@@ -278,10 +278,10 @@ def test_a_success_ends_the_trouble() -> None:
     trouble = SignUpRefused("no")
     case.accounts.sign_ups = [trouble]
     case.settle(1)
-    assert case.keeper.trouble is trouble
+    assert case.pool.trouble is trouble
     case.clock.advance(2.0)
     case.settle()
-    assert case.keeper.trouble is None
+    assert case.pool.trouble is None
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(None, 1.0), (120.0, 120.0), (300.0, 300.0)])
@@ -325,7 +325,7 @@ def test_what_an_operator_must_mend_ends_the_sign_ups(caplog: pytest.LogCaptureF
     case.settle(1)
     case.clock.advance(24 * 3600.0)
     assert case.look() == 0
-    assert case.keeper.trouble is no
+    assert case.pool.trouble is no
     with pytest.raises(SignUpRefused):
         case.pool.turn().wait(0)
     assert "no more sign-ups until this is mended: a captcha" in caplog.text
@@ -708,4 +708,4 @@ def test_a_caller_that_waited_hears_when_the_next_account_may_come() -> None:
     found = case.pool.overdue()
     assert isinstance(found, NoCredentials)
     assert (found.retry_after, found.retry) == (1800.0, False)
-    assert isinstance(case.keeper.trouble, NoCredentials)
+    assert isinstance(case.pool.trouble, NoCredentials)

@@ -34,7 +34,6 @@ class FakeKeeper:
     """Runs until it is stopped."""
 
     def __init__(self) -> None:
-        self.trouble: GatewayError | None = None
         self.stopped = threading.Event()
 
     def run(self) -> None:
@@ -641,7 +640,7 @@ def test_it_is_ready_when_there_is_an_account_that_ever_had_a_socket() -> None:
     ready, figures = case.provider.readiness()
     assert ready
     assert figures["trouble"] is None
-    case.keeper.trouble = NoCredentials("none")
+    case.pool.trouble = NoCredentials("none")
     assert case.provider.readiness()[1]["trouble"] == "no_credentials_available"
     case.pool.cool(case.account, 60.0, QuotaExhausted("quota"))
     assert case.provider.readiness()[0] is True
