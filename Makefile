@@ -7,13 +7,14 @@ PYTHON ?= $(shell for most in 13 99; do \
 	$$python -c '$(call FITS,'$$most')' 2>/dev/null && echo $$python && exit; done; done)
 VENV ?= .venv
 BIN = $(VENV)/bin
-CODE = langfast_wsgi tests setup.py gunicorn.conf.py
+CODE = langfast_wsgi tests benchmarks setup.py gunicorn.conf.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast lint format types imports lock clean
+.PHONY: bench bench-docs bench-quick bench-profile
 
 help: ## list the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 run: $(VENV)/.run ## start the gateway on 127.0.0.1:8000 (with the embedded emulator if nothing is configured)
 	$(if $(PORT),HOST=$${HOST:-127.0.0.1}) exec $(BIN)/gunicorn langfast_wsgi.wsgi:app
@@ -38,6 +39,18 @@ types: $(VENV)/.test ## check types
 imports: $(VENV)/.test ## check that imports go one way
 	$(BIN)/lint-imports
 
+bench: $(VENV)/.bench ## measure against the targets and print the table (8 minutes)
+	$(BIN)/python -m benchmarks full
+
+bench-docs: $(VENV)/.bench ## write the last figures into docs/performance.md and .svg
+	$(BIN)/python -m benchmarks docs
+
+bench-quick: $(VENV)/.test ## count what a chunk costs, and print short figures
+	$(BIN)/python -m benchmarks quick
+
+bench-profile: $(VENV)/.bench ## where the worker's time goes
+	$(BIN)/python -m benchmarks profile
+
 lock: $(VENV)/.test ## resolve the ranges of setup.cfg anew into the two locked lists
 	$(BIN)/pip-compile $(LOCK) --extra redis --output-file requirements.txt setup.py
 	$(BIN)/pip-compile $(LOCK) --extra test --extra dev --output-file requirements-test.txt setup.py
@@ -61,4 +74,8 @@ $(VENV)/.run: requirements.txt setup.cfg | $(BIN)/python
 
 $(VENV)/.test: requirements-test.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-test.txt
+	@touch $@
+
+$(VENV)/.bench: setup.cfg $(VENV)/.test
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@

@@ -41,7 +41,8 @@ access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(M)sms %({x-request-
 def on_starting(server):
     """In the master, before any worker: refuse what is unsafe, start what all share."""
     for address in server.cfg.address:  # what it really resolved: -b and GUNICORN_CMD_ARGS win
-        host = address[0] if isinstance(address, tuple) else "localhost"  # a Unix socket is local
+        host = address[0] if isinstance(address, tuple) else ""  # a descriptor: nobody knows
+        host = "localhost" if isinstance(address, str) else host  # a Unix socket is local
         danger = exposure.danger(chosen, host)
         if danger:
             sys.exit(f"langfast: {exposure.sentence(danger, host)}")

@@ -175,7 +175,7 @@ def _http_error(error: HTTPException) -> Response:
         )
     else:
         message = error.description or error.name
-    fault = BadRequest(message, code=None)
+    fault = BadRequest(message, code=None) if status < 500 else GatewayError(message)
     response = error_response(fault)
     response.status_code = status
     for name, value in error.get_headers():

@@ -132,9 +132,7 @@ class Settings(BaseSettings):
     run_timeout: Seconds = Field(600, description="A whole run.")
     queue_timeout: Seconds = Field(10, description="Waiting in line for a place.")
     body_timeout: Seconds = Field(30, description="Reading a request's body.")
-    write_timeout: Seconds = Field(
-        60, description="A caller that takes no bytes: then its connection is cut."
-    )
+    write_timeout: Seconds = Field(60, description="A write to a caller; then it is cut off.")
     heartbeat_seconds: float = Field(
         15,
         ge=0,

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from tests.support.emulator import EmulatorProcess, command, running_emulator
+from tests.support.gateway import wait_for
 
 _PATIENCE = 10.0
 
@@ -53,7 +54,7 @@ def test_it_is_quiet() -> None:
 def test_it_logs_each_request_when_asked_to() -> None:
     with running_emulator("--verbose") as emulator:
         emulator.stats()
-        assert "GET /emulator/stats" in emulator.log()
+        wait_for(lambda: "GET /emulator/stats" in emulator.log(), "the line in its log")
 
 
 def test_it_ends_with_its_stdin() -> None:

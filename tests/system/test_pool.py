@@ -1,5 +1,6 @@
 """Many callers on few accounts."""
 
+import contextlib
 import os
 import signal
 import time
@@ -214,3 +215,55 @@ def test_unknown_upstream_events_are_logged_at_debug_with_tokens_masked(
         post(gateway, steer("x", fault="unknown-event"))
         wait_for(lambda: "unknown event" in gateway.log(), "the log line")
         assert "eyJ" not in gateway.log()
+
+
+@pytest.mark.parametrize("fault", ["start-lost", "start-html", "drop-for-good"])
+def test_without_job_ids_a_failed_run_is_never_heard_by_the_next_caller(fault: str) -> None:
+    with (
+        running_emulator("--no-job-ids") as upstream,
+        running_gateway(
+            upstream, MIN_CREDENTIALS=1, MAX_CREDENTIALS=1, QUEUE_TIMEOUT=20
+        ) as gateway,
+    ):
+        lost = steer("ALICE " * 20, interval=0.1, chunks=20, fault=fault, at=3, ran=True)
+        assert post(gateway, lost).status_code >= 500
+        answer = post(gateway, "bob")
+        assert "ALICE" not in answer.text
+        if answer.status_code == 200:
+            assert said(answer) == "bob"
+
+
+def test_callers_that_leave_during_the_start_do_not_lift_the_limit(
+    upstream: EmulatorProcess,
+) -> None:
+    with running_gateway(
+        upstream, MIN_CREDENTIALS=1, MAX_CREDENTIALS=1, RUNS_PER_CREDENTIAL=3, QUEUE_TIMEOUT=1
+    ) as gateway:
+        assert said(post(gateway, "first")) == "first"
+        upstream.faults(start={"hang": 3, "status": 200})
+        for number in range(12):
+            with contextlib.suppress(requests.ReadTimeout):
+                body = {"messages": [{"role": "user", "content": f"n {number}"}]}
+                requests.post(f"{gateway.api}/chat/completions", json=body, timeout=0.05)
+        time.sleep(0.3)
+        assert upstream.stats()["starts"] <= 1 + 3
+
+
+def test_a_quota_that_rests_all_accounts_outlives_a_worker(upstream: EmulatorProcess) -> None:
+    with running_gateway(upstream, MIN_CREDENTIALS=2, MAX_CREDENTIALS=2) as gateway:
+        wait_for(lambda: upstream.stats()["sign_ups"] == 2, "two accounts")
+        for _ in range(2):
+            assert post(gateway, steer("x", fault="start-402")).status_code == 429
+        os.kill(gateway.worker_pids()[0], signal.SIGKILL)
+        wait_for(lambda: len(gateway.worker_pids()) == 2, "a new worker")
+        time.sleep(1.5)
+        assert upstream.stats()["sign_ups"] == 2
+
+
+def test_a_socket_that_is_cut_as_soon_as_it_is_let_in_is_not_asked_for_without_end() -> None:
+    with (
+        running_emulator("--socket-lifetime", "0.05") as upstream,
+        running_gateway(upstream, MIN_CREDENTIALS=1, MAX_CREDENTIALS=1, ready=False),
+    ):
+        time.sleep(4)
+        assert upstream.stats()["connects"] < 12

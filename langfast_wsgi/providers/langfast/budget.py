@@ -7,13 +7,16 @@ does not answer there is no proof of budget, and so no sign-up.
 """
 
 import fcntl
+import os
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 HOUR = 3600.0
+_REST_KEY = "langfast:rest"
 
 
 class BudgetUnknown(Exception):
@@ -25,6 +28,10 @@ class Budget(Protocol):
 
     def charge(self) -> float:
         """0 when granted, else the seconds until the next one is. Raises BudgetUnknown."""
+        ...
+
+    def rest(self, seconds: float) -> None:
+        """No sign-up for so long: all accounts rest for their quota. Raises BudgetUnknown."""
         ...
 
 
@@ -44,19 +51,30 @@ class FileBudget:
 
     def charge(self) -> float:
         """See Budget."""
+        with self._locked() as file:
+            now = self._clock()
+            rest_until, *spent = _read(file)
+            spent = [when for when in spent if when > now - HOUR]
+            wait = max(self._wait(spent, now), rest_until - now)
+            if wait <= 0:
+                _write(file, [rest_until, *spent, now])
+            return max(wait, 0.0)
+
+    def rest(self, seconds: float) -> None:
+        """See Budget."""
+        with self._locked() as file:
+            rest_until, *spent = _read(file)
+            _write(file, [max(rest_until, self._clock() + seconds), *spent])
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
         try:
-            with self._path.open("a+b") as file:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                file.seek(0)
-                spent = [time for (time,) in struct.iter_unpack("<d", _whole(file.read()))]
-                now = self._clock()
-                spent = [when for when in spent if when > now - HOUR]
-                wait = self._wait(spent, now)
-                if wait <= 0:
-                    spent.append(now)
-                file.truncate(0)
-                file.write(b"".join(struct.pack("<d", when) for when in spent))
-                return wait
+                yield file
+            finally:
+                os.close(file)
         except OSError as error:
             raise BudgetUnknown from error
 
@@ -68,9 +86,18 @@ class FileBudget:
         return max(sorted(spent)[-self._per_hour] + HOUR - now, 1.0)
 
 
-def _whole(content: bytes) -> bytes:
-    """A file that was cut short while it was written loses its last, broken record."""
-    return content[: len(content) - len(content) % 8]
+def _read(file: int) -> list[float]:
+    """The end of the rest, then the times of sign-ups. A broken last record is left out."""
+    content = os.pread(file, 1 << 20, 0)
+    content = content[: len(content) - len(content) % 8]
+    return [value for (value,) in struct.iter_unpack("<d", content)] or [0.0]
+
+
+def _write(file: int, values: list[float]) -> None:
+    """In place, and cut behind: a crash in between leaves more than there was, never less."""
+    content = struct.pack(f"<{len(values)}d", *values)
+    os.pwrite(file, content, 0)
+    os.ftruncate(file, len(content))
 
 
 class RedisBudget:
@@ -84,6 +111,7 @@ class RedisBudget:
         # The library's own defaults wait for 59 s on a server that hangs.
         storage = RedisStorage(url, socket_timeout=0.25, socket_connect_timeout=0.25)
         self._limiter = MovingWindowRateLimiter(storage)
+        self._redis: Any = storage.get_connection()
         self._item = RateLimitItemPerHour(per_hour) if per_hour else None
 
     def __repr__(self) -> str:
@@ -94,9 +122,19 @@ class RedisBudget:
         if self._item is None:
             return HOUR
         try:
+            rest = self._redis.pttl(_REST_KEY)
+            if rest > 0:
+                return float(rest) / 1000
             if self._limiter.hit(self._item, "langfast", "sign-ups"):
                 return 0.0
             window = self._limiter.get_window_stats(self._item, "langfast", "sign-ups")
         except Exception as error:  # whatever its client raises means the same: no proof of budget
             raise BudgetUnknown from error
         return float(max(window.reset_time - time.time(), 1.0))
+
+    def rest(self, seconds: float) -> None:
+        """See Budget."""
+        try:
+            self._redis.set(_REST_KEY, "1", px=max(int(seconds * 1000), 1))
+        except Exception as error:
+            raise BudgetUnknown from error

@@ -1,4 +1,7 @@
-"""One account: its tokens, its socket, its runs. The pool alone changes it, under its lock."""
+"""One account: its tokens, its socket, its runs.
+
+The pool changes places and states under its lock; when what is due next is the keeper's to say.
+"""
 
 import random
 from typing import Protocol

@@ -186,12 +186,14 @@ class Inbox:
     def _trim(self, now: float) -> None:
         size = sum(len(one.update.text or "") for one in self._early.values())
         while self._early:
-            oldest = next(iter(self._early.values()))
-            crowded = len(self._early) > EARLY_IDS or size > EARLY_CHARACTERS
-            if not crowded and now - oldest.since <= EARLY_SECONDS:
+            oldest = next(iter(self._early))
+            if size > EARLY_CHARACTERS:  # the largest, which is nobody else's fault
+                victim = max(self._early, key=lambda one: len(self._early[one].update.text or ""))
+            elif len(self._early) > EARLY_IDS or now - self._early[oldest].since > EARLY_SECONDS:
+                victim = oldest
+            else:
                 return
-            size -= len(oldest.update.text or "")
-            self._early.popitem(last=False)
+            size -= len(self._early.pop(victim).update.text or "")
             _OVERFLOW.inc()
 
     def _remember(self, job_id: str) -> None:

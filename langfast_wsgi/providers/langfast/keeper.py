@@ -1,8 +1,7 @@
 """The background work: fills the pool, refreshes tokens, connects and replaces sockets.
 
 One loop looks at the pool, starts what is due (each task in a greenlet or thread of its own, one
-of a kind per credential), and sleeps until something changes or the next tick. Sign-ups keep to the
-budget, come one by one while they fail, and back off with jitter.
+of a kind per credential), and sleeps until something changes or the next tick.
 """
 
 import logging
@@ -12,36 +11,23 @@ import time
 from collections.abc import Callable
 from weakref import WeakSet
 
-from langfast_wsgi.errors import (
-    GatewayError,
-    NoCredentials,
-    RateLimited,
-    SessionLost,
-    SessionRefused,
-    UpstreamGarbled,
-)
+from langfast_wsgi.errors import GatewayError, SessionLost, SessionRefused
 from langfast_wsgi.observe import metrics
 from langfast_wsgi.providers.langfast.accounts import Accounts, CredentialGone, Grant
-from langfast_wsgi.providers.langfast.budget import Budget, BudgetUnknown
+from langfast_wsgi.providers.langfast.budget import Budget
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.session import Session
+from langfast_wsgi.providers.langfast.signups import SignUps, pause
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 60.0
-EARLY_LONGEST_PAUSE = 10.0  # in the first minute of trouble
 REFRESH_PAUSE = 60.0  # as auth-js does after a failed refresh
 CONNECT_PAUSE = 30.0
-SIGN_UPS_AT_ONCE = 4
 STABLE = 5.0  # seconds; a socket that lived shorter counts as a flap
+IMPATIENT_PAUSE = 1.5  # where runs wait, who give up after five seconds
 FLAPS = 3  # so many in a row are followed by the next attempt without a pause
 TICK = 1.0
-
-
-def pause(failures: int, longest: float) -> float:
-    """Exponential back-off from 0.5 s with jitter, in seconds."""
-    return min(0.5 * 2.0 ** min(failures, 16), longest) * random.uniform(0.7, 1.3)
 
 
 class Keeper:
@@ -62,9 +48,6 @@ class Keeper:
     ) -> None:
         self._pool = pool
         self._accounts = accounts
-        self._budget = budget
-        self._obtain = obtain
-        self._budgeted = budgeted
         self._socket_url = socket_url
         self._connect_timeout = connect_timeout
         self._socket_max_age = socket_max_age
@@ -72,20 +55,23 @@ class Keeper:
         self._sessions: WeakSet[Session] = WeakSet()
         self._wake = threading.Event()
         self._stopping = False
-        self._lock = threading.Lock()  # around the counts below, never around a call
-        self._signing_up = 0
-        self._succeeded = False
-        self._failures = 0
-        self._trouble_since = 0.0
+        self._sign_ups = SignUps(
+            pool, budget, obtain=obtain, budgeted=budgeted, spawn=spawn, wake=self._wake.set
+        )
+        #: A quota was used up; see SignUps.
+        self.rest = self._sign_ups.rest
         pool.on_change = self._wake.set
 
     def run(self) -> None:
         """The loop; returns after ``stop``."""
         while not self._stopping:
             self._wake.clear()
-            self._look()
+            try:
+                self._look()
+            except Exception:  # whatever it was: without this loop there is no service
+                log.exception("the keeper stumbled")
             self._wake.wait(TICK)
-        for session in list(self._sessions):
+        for session in list(self._sessions):  # also those that were replaced but still carry runs
             session.close()
 
     def stop(self) -> None:
@@ -105,12 +91,17 @@ class Keeper:
             due = credential.connect_at if credential.socket is None else credential.replace_at
             if now >= due:
                 self._begin(credential, "connecting", self._connect)
-        self._sign_up_some(now)
+        self._sign_ups.make(now)
         self._count()
 
     def _begin(self, credential: Credential, task: str, work: Callable[[Credential], None]) -> None:
-        if self._pool.claim(credential, task):
+        if not self._pool.claim(credential, task):
+            return
+        try:
             self._spawn(lambda: self._carry_out(credential, task, work))
+        except Exception:
+            self._pool.done(credential, task)
+            raise
 
     def _carry_out(
         self, credential: Credential, task: str, work: Callable[[Credential], None]
@@ -129,71 +120,6 @@ class Keeper:
             metrics.CREDENTIALS.labels(state).set(census[state])
         metrics.PLACES_TAKEN.set(census["taken"])
         metrics.WAITING.set(census["waiting"])
-
-    # --- accounts --------------------------------------------------------------------------------
-
-    def _sign_up_some(self, now: float) -> None:
-        with self._lock:
-            if now < self._pool.sign_ups_from:
-                return
-            at_once = SIGN_UPS_AT_ONCE if self._succeeded and not self._failures else 1
-            count = min(self._pool.missing(self._signing_up), at_once - self._signing_up)
-            self._signing_up += max(count, 0)
-        for _ in range(count):
-            self._spawn(self._sign_up)
-
-    def _sign_up(self) -> None:
-        try:
-            wait = self._budget.charge() if self._budgeted else 0.0
-            if wait > 0:
-                metrics.SIGN_UPS.labels("over_budget").inc()
-                log.warning("the sign-up budget is used up; the next one in %.0f s", wait)
-                self._hold_sign_ups(wait, NoCredentials("The sign-up budget is used up."))
-                return
-            self._pool.add(self._obtain())
-        except BudgetUnknown:
-            metrics.SIGN_UPS.labels("budget_unknown").inc()
-            log.warning("the store of the sign-up budget does not answer: no sign-up")
-            self._hold_sign_ups(
-                EARLY_LONGEST_PAUSE, NoCredentials("The sign-up budget's store is away.")
-            )
-        except GatewayError as fault:
-            self._sign_up_failed(fault)
-        except Exception:
-            log.exception("a sign-up failed in an unforeseen way")
-            self._hold_sign_ups(LONGEST_PAUSE, UpstreamGarbled("A sign-up failed."))
-        else:
-            metrics.SIGN_UPS.labels("granted").inc()
-            with self._lock:
-                self._succeeded, self._failures, self._pool.trouble = True, 0, None
-        finally:
-            with self._lock:
-                self._signing_up -= 1
-            self._wake.set()
-
-    def _hold_sign_ups(self, seconds: float, trouble: GatewayError) -> None:
-        with self._lock:
-            self._pool.trouble = trouble
-            until = max(self._pool.sign_ups_from, self._pool.clock() + seconds)
-            self._pool.sign_ups_from = until
-
-    def _sign_up_failed(self, fault: GatewayError) -> None:
-        metrics.SIGN_UPS.labels(fault.code or "refused").inc()
-        log.warning("no account: %s (%s)", fault.message, fault.code)
-        now = self._pool.clock()
-        with self._lock:
-            if not self._failures:
-                self._trouble_since = now
-            self._failures += 1
-            self._pool.trouble = fault
-            early = now - self._trouble_since < 60
-            wait = pause(self._failures, EARLY_LONGEST_PAUSE if early else LONGEST_PAUSE)
-            if isinstance(fault, RateLimited):
-                wait = max(wait, fault.retry_after or 0.0)
-            self._pool.sign_ups_from = max(self._pool.sign_ups_from, now + wait)
-        if fault.retry is False:
-            log.error("no more sign-ups until this is mended: %s", fault.message)
-            self._pool.halt(fault)
 
     def refresh(self, credential: Credential) -> None:
         """Refresh now, for a run that was refused; waits where a refresh is under way already."""
@@ -266,7 +192,8 @@ class Keeper:
         lived = now - session.connected_at
         credential.flaps = 0 if lived > STABLE else credential.flaps + 1
         # The first few at once: runs in flight hear nothing until then.
-        wait = pause(credential.flaps - FLAPS, CONNECT_PAUSE) if credential.flaps > FLAPS else 0.0
+        longest = CONNECT_PAUSE if credential.in_flight == 0 else IMPATIENT_PAUSE
+        wait = pause(credential.flaps - FLAPS, longest) if credential.flaps > FLAPS else 0.0
         if self._pool.disconnected(credential, session, wait):
             log.info("socket of %r lost after %.1f s; again in %.1f s", credential, lived, wait)
             credential.inbox.interrupt()

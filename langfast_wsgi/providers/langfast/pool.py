@@ -6,8 +6,8 @@ and returns. What has to be *done* (sign up, connect, refresh, close) is asked f
 through ``plan`` and reported back through the other methods; the pool itself never waits for the
 network, and nobody waits for it.
 
-House rules: no I/O and no foreign code under the lock; callers are served first come, first served;
-a place is given back exactly once; quota rests an account and never makes a new one.
+House rules: no I/O and no foreign code under the lock; first come, first served; a place is given
+back exactly once; quota rests an account and never makes a new one.
 """
 
 import threading
@@ -40,6 +40,8 @@ class Pool:
         self._credentials: deque[Credential] = deque()
         self._line: deque[Turn] = deque()
         self._released: list[Socket] = []
+        self._granted = 0
+        self._rest_until = 0.0  # of accounts that are gone: their quota is no reason for new ones
         #: Whether the upstream gives job ids. Unknown until a start was answered: one run each.
         self.told_apart: bool | None = None
         #: Why there will be no sign-up until an operator acts; None while there may be.
@@ -50,8 +52,6 @@ class Pool:
         self.trouble: GatewayError | None = None
         #: Called, outside the lock, when the keeper should look at the plan again.
         self.on_change: Callable[[], None] = lambda: None
-
-    # --- callers ---------------------------------------------------------------------------------
 
     def turn(self) -> Turn:
         """A place in line, settled at once where a credential has room and nobody waits."""
@@ -71,7 +71,7 @@ class Pool:
                 self._line.remove(turn)
 
     def overdue(self) -> GatewayError:
-        """What to tell a caller that waited too long."""
+        """For a caller that waited too long."""
         now = self.clock()
         with self._lock:
             if any(one.usable(now) for one in self._credentials):
@@ -82,7 +82,7 @@ class Pool:
         wait = max(self.sign_ups_from - now, 5.0)
         message = "No account of the upstream is ready."
         if self.trouble is not None:
-            message = f"{message} {self.trouble.message}"
+            message += f" {self.trouble.message}"
         return NoCredentials(message, retry_after=wait, retry=False if wait > 60 else None)
 
     def give_back(self, lease: Lease) -> None:
@@ -95,8 +95,6 @@ class Pool:
             self._serve()
         if released:
             self.on_change()
-
-    # --- what was learned ------------------------------------------------------------------------
 
     def learn(self, told_apart: bool) -> None:
         """Whether runs of one account can be told apart (a start was answered)."""
@@ -115,14 +113,12 @@ class Pool:
     def add(self, grant: Grant) -> Credential:
         """An account was granted."""
         with self._lock:
-            self._named += 1
-            credential = Credential(f"c{self._named}", grant, self.clock())
+            self._granted += 1
+            credential = Credential(f"c{self._granted}", grant, self.clock())
             self._credentials.append(credential)
             self._halted = None
         self.on_change()
         return credential
-
-    _named = 0
 
     def halt(self, fault: GatewayError) -> None:
         """No sign-up will help until an operator acts. Callers without an account hear why."""
@@ -180,14 +176,13 @@ class Pool:
         """The upstream no longer knows it: no new runs; those in flight go on to their end."""
         with self._lock:
             credential.retired = True
+            self._rest_until = max(self._rest_until, credential.resting_until)
             if credential in self._credentials:
                 self._credentials.remove(credential)
             if credential.socket is not None:
                 self._let_go(credential, credential.socket)
             self._serve()
         self.on_change()
-
-    # --- what the keeper looks at ----------------------------------------------------------------
 
     def missing(self, signing_up: int) -> int:
         """How many accounts to sign up now: to reach the least, or to shorten the line.
@@ -197,12 +192,20 @@ class Pool:
         now = self.clock()
         with self._lock:
             present = len(self._credentials) + signing_up
-            if self._halted or any(one.resting(now) for one in self._credentials):
+            resting = any(one.resting(now) for one in self._credentials)
+            if self._halted or resting or now < self._rest_until:
                 return 0
             wanted = self.least
             if self._line:
                 wanted = max(wanted, self._wanted_by_callers())
             return max(0, min(wanted, self.most) - present)
+
+    def all_rest_for(self) -> float:
+        """Seconds until the first account is back from its rest; 0 while one does not rest."""
+        now = self.clock()
+        with self._lock:
+            rests = [one.resting_until - now for one in self._credentials]
+        return max(min(rests, default=0.0), 0.0)
 
     def credentials(self) -> list[Credential]:
         """All of them, at this moment. Callers get what became free by the passing of time."""
@@ -239,8 +242,6 @@ class Pool:
             counts["taken"] = sum(one.in_flight for one in self._credentials)
             counts["waiting"] = len(self._line)
         return counts
-
-    # --- under the lock --------------------------------------------------------------------------
 
     def _wanted_by_callers(self) -> int:
         """Accounts for all who run or wait. One, until a start was answered: before that nobody

@@ -92,7 +92,7 @@ class LangfastProvider:
     def _keep_ticking(self) -> None:
         """One clock for all runs: a timer for each wait would cost more than all else per chunk."""
         while not self._stopping.wait(self._tick):
-            for run in list(self._running):
+            for run in tuple(self._running.copy()):
                 run.mailbox.tick()
 
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
@@ -100,7 +100,8 @@ class LangfastProvider:
         census = self._pool.census()
         trouble = self._pool.trouble
         ready = census["ready"] + census["busy"] + census["cooling"] > 0
-        ready = ready or (self._pool.least == 0 and trouble is None)  # signs up when one calls
+        if self._pool.least == 0 < self._pool.most:  # signs up when somebody calls
+            ready = ready or trouble is None
         return ready, {"credentials": census, "trouble": trouble.code if trouble else None}
 
     def run(self, request: RunRequest) -> Generator[Event, None, None]:
@@ -118,7 +119,7 @@ class LangfastProvider:
             try:
                 yield from self._follow(run)
             except (GeneratorExit, GatewayError):
-                if run.may_go_on and not self._pool.told_apart:
+                if run.may_go_on and not (self._pool.told_apart and run.start_is_over):
                     self._outlive(stack, run)
                 raise
 
@@ -136,6 +137,7 @@ class LangfastProvider:
         except StartFailed as failed:
             if failed.rest:
                 self._pool.cool(run.credential, failed.rest, failed.fault)
+                self._keeper.rest()
             run.may_go_on = failed.spent
             run.mailbox.end(failed.fault)
         except Exception:
@@ -145,6 +147,8 @@ class LangfastProvider:
             run.started(time.monotonic())
             run.inbox.assign(run.mailbox, job_id)
             self._pool.learn(job_id is not None)
+        finally:
+            run.start_is_over = True
 
     def _follow(self, run: "_Run") -> Generator[Event, None, None]:
         growth, mailbox = Growth(), run.mailbox
@@ -183,10 +187,10 @@ class LangfastProvider:
         raise UpstreamSilent("The upstream took too long to start the run.")
 
     def _outlive(self, stack: ExitStack, run: "_Run") -> None:
-        """The run may go on upstream, unheard, and cannot be told from the next one.
+        """The run may go on upstream, unheard, and cannot be told from the next one (yet).
 
-        Its account stays taken until it ended or fell silent: else the next caller would get its
-        text.
+        Its place stays taken until its start was answered with an id, or it ended or fell silent:
+        else the next caller would get its text, and callers that leave would lift every limit.
         """
         rest = stack.pop_all()
         run.succeed(time.monotonic())
@@ -194,7 +198,7 @@ class LangfastProvider:
         def wait_for_the_end() -> None:
             with rest, suppress(GatewayError):
                 for _ in self._follow(run):
-                    if self._pool.told_apart:
+                    if self._pool.told_apart and run.start_is_over:
                         return
 
         self._spawn(wait_for_the_end)
@@ -203,7 +207,15 @@ class LangfastProvider:
 class _Run:
     """How far a run has come, and where its events go."""
 
-    __slots__ = ("alive_at", "credential", "inbox", "is_started", "mailbox", "may_go_on")
+    __slots__ = (
+        "alive_at",
+        "credential",
+        "inbox",
+        "is_started",
+        "mailbox",
+        "may_go_on",
+        "start_is_over",
+    )
 
     def __init__(self, credential: Credential, now: float) -> None:
         self.credential = credential
@@ -211,6 +223,7 @@ class _Run:
         self.mailbox = Mailbox()
         self.alive_at = now
         self.is_started = False
+        self.start_is_over = False  # one way or the other
         #: Whether the upstream may be running it, as far as we know.
         self.may_go_on = True
 

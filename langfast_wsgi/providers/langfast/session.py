@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import engineio
 import socketio
+import websocket
 
 from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreachable
 from langfast_wsgi.observe import metrics
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 # The library prints payloads and tokens at INFO and adds handlers unless it is given a logger. This
 # one is not registered, so that no logging configuration can turn it up.
-_library_log = logging.Logger("socketio", logging.CRITICAL)
+_library_log = logging.Logger("socketio", logging.ERROR)
+_library_log.parent = log  # a handler of ours that fails is to be seen
 
 _MEANINGLESS = metrics.DROPPED.labels("meaningless")
 _UNKNOWN = metrics.DROPPED.labels("unknown_event")
@@ -46,16 +48,19 @@ class _Engine(engineio.Client):
     take: Callable[[bytes], bool]
     #: Called when the read loop ends, whether a namespace was joined or not.
     ended: Callable[[], None]
+    is_reading = False
 
     def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["run_async"] = False
         return super()._trigger_event(event, *args, **kwargs)
 
     def _read_loop_websocket(self) -> None:
+        self.is_reading = True
         self.ws = ChunkTap(self.ws, self.take)
         try:
             super()._read_loop_websocket()
         finally:
+            self.is_reading = False
             self.ws.shutdown()
             self.ended()
 
@@ -86,12 +91,14 @@ class Session:
         self._refusal: object = None
         self._open = False
         self._closing = False
+        self._websocket: websocket.WebSocket | None = None
         self._client = _Client(
             reconnection=False,
             handle_sigint=False,
             logger=_library_log,
             engineio_logger=_library_log,
             websocket_extra_options={
+                "class_": self._new_websocket,
                 "skip_utf8_validation": True,
                 "sslopt": {"context": tls_context()},
             },
@@ -122,7 +129,14 @@ class Session:
                 socketio_path=f"{urlsplit(url).path.strip('/')}/socket.io".lstrip("/"),
                 wait=False,
             )
-        except (socketio.exceptions.ConnectionError, OSError, ValueError) as error:
+        except (
+            socketio.exceptions.ConnectionError,
+            OSError,
+            ValueError,
+            KeyError,  # these three: an opening packet that is none
+            TypeError,
+            AttributeError,
+        ) as error:
             self.close()
             raise UpstreamUnreachable(
                 "The upstream's socket service cannot be reached.", retry_after=5
@@ -138,9 +152,19 @@ class Session:
     def close(self) -> None:
         """Cut the connection without waiting."""
         self._closing = True
-        socket = getattr(self._client.eio, "ws", None)
-        if socket is not None:
-            socket.abort()
+        if self._websocket is None:
+            return
+        try:
+            self._websocket.abort()
+        except OSError:
+            pass  # was not connected (any more)
+        if not self._client.eio.is_reading:  # nobody else frees its descriptor
+            self._websocket.shutdown()
+
+    def _new_websocket(self, *arguments: Any, **options: Any) -> websocket.WebSocket:
+        """For the library, which forgets a connection whose opening fails."""
+        self._websocket = websocket.WebSocket(*arguments, **options)
+        return self._websocket
 
     def _listen(self) -> None:
         on = self._client.on

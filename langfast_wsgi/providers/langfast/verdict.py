@@ -5,6 +5,8 @@ Our caller's key is not at fault when the upstream refuses ours, so no 401 or 40
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -25,6 +27,7 @@ QUOTA_REST = 3600.0
 REFUSED_REST = 60.0
 RATE_REST = 5.0
 LONGEST_RATE_LIMIT = 60.0
+LONGEST_REST = 30 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +119,18 @@ def too_late() -> Refusal:
 
 
 def _seconds(value: str | None) -> float | None:
-    """Retry-After in seconds. A date is not used by any known upstream and counts as none."""
-    try:
-        seconds = float(value) if value else None
-    except ValueError:
+    """Retry-After in seconds, given as a number or a date; None where it is neither."""
+    if not value:
         return None
-    return seconds if seconds is not None and 0 <= seconds < 10**7 else None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):  # no date, or one without a zone
+            return None
+        return min(max(seconds, 0.0), LONGEST_REST)  # a date may be past
+    return min(seconds, LONGEST_REST) if seconds >= 0 else None
 
 
 def _body(content: bytes) -> dict[str, Any]:

@@ -97,11 +97,11 @@ def test_a_file_that_was_cut_short_loses_its_broken_record_only(
     tmp_path: Path, length: int
 ) -> None:
     file = tmp_path / "b"
-    file.write_bytes(struct.pack("<d", 1000.0) + b"\x01" * length)
+    file.write_bytes(struct.pack("<2d", 0.0, 1000.0) + b"\x01" * length)
     budget = FileBudget(file, 2, FakeClock())
     assert budget.charge() == 0.0
     assert budget.charge() == HOUR
-    assert file.stat().st_size == 16
+    assert file.stat().st_size == 24  # the end of the rest, and two sign-ups
 
 
 def test_the_file_does_not_grow(tmp_path: Path) -> None:
@@ -110,7 +110,19 @@ def test_the_file_does_not_grow(tmp_path: Path) -> None:
     for _ in range(100):
         budget.charge()
         clock.advance(1000)
-    assert (tmp_path / "b").stat().st_size <= 16
+    assert (tmp_path / "b").stat().st_size <= 24
+
+
+def test_while_all_accounts_rest_nobody_signs_up(tmp_path: Path) -> None:
+    clock = FakeClock()
+    FileBudget(tmp_path / "b", 5, clock).rest(100)
+    heir = FileBudget(tmp_path / "b", 5, clock)
+    assert heir.charge() == 100
+    heir.rest(10)
+    clock.advance(60)
+    assert heir.charge() == 40
+    clock.advance(40)
+    assert heir.charge() == 0
 
 
 def test_a_store_that_cannot_be_written_is_no_proof_of_budget(tmp_path: Path) -> None:

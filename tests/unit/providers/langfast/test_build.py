@@ -50,10 +50,10 @@ def test_the_settings_reach_the_parts_they_concern(tmp_path: Path) -> None:
     assert (pool.least, pool.most, pool._runs_per_credential) == (2, 4, 3)
     assert (keeper._connect_timeout, keeper._socket_max_age) == (1, 2)
     assert keeper._socket_url == "http://sockets"
-    assert keeper._budgeted
-    assert isinstance(keeper._budget, FileBudget)
-    assert repr(keeper._budget) == "<FileBudget of 7 an hour>"
-    assert keeper._budget._path.parent == tmp_path
+    assert keeper._sign_ups._budgeted
+    assert isinstance(keeper._sign_ups._budget, FileBudget)
+    assert repr(keeper._sign_ups._budget) == "<FileBudget of 7 an hour>"
+    assert keeper._sign_ups._budget._path.parent == tmp_path
     assert provider._starter._timeout == 4
     assert (provider._start_timeout, provider._queue_timeout) == (4, 5)
     assert provider._idle_timeout == 6
@@ -63,19 +63,19 @@ def test_the_settings_reach_the_parts_they_concern(tmp_path: Path) -> None:
 def test_accounts_are_signed_up_and_their_marks_heard(tmp_path: Path) -> None:
     provider = built(tmp_path)
     accounts = provider._keeper._accounts
-    assert provider._keeper._obtain == accounts.sign_up
+    assert provider._keeper._sign_ups._obtain == accounts.sign_up
     assert accounts.on_answer == provider._offer.answered
     assert provider._starter._refresh == provider._keeper.refresh
 
 
 def test_with_redis_the_budget_is_kept_there(tmp_path: Path) -> None:
     provider = built(tmp_path, redis_url="redis://127.0.0.1:1/0")
-    assert isinstance(provider._keeper._budget, RedisBudget)
+    assert isinstance(provider._keeper._sign_ups._budget, RedisBudget)
 
 
 def test_an_own_account_is_not_budgeted(tmp_path: Path) -> None:
     provider = built(tmp_path, **OURS, upstream_refresh_token="r0")
-    assert not provider._keeper._budgeted
+    assert not provider._keeper._sign_ups._budgeted
 
 
 def test_the_registry_knows_this_provider() -> None:

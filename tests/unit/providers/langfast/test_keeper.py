@@ -20,17 +20,15 @@ from langfast_wsgi.providers.langfast import keeper as keeper_module
 from langfast_wsgi.providers.langfast.accounts import CredentialGone, Grant
 from langfast_wsgi.providers.langfast.budget import BudgetUnknown
 from langfast_wsgi.providers.langfast.credential import Credential
-from langfast_wsgi.providers.langfast.keeper import (
-    CONNECT_PAUSE,
-    EARLY_LONGEST_PAUSE,
-    LONGEST_PAUSE,
-    REFRESH_PAUSE,
-    SIGN_UPS_AT_ONCE,
-    Keeper,
-    pause,
-)
+from langfast_wsgi.providers.langfast.keeper import CONNECT_PAUSE, REFRESH_PAUSE, Keeper
 from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.pool import Pool
+from langfast_wsgi.providers.langfast.signups import (
+    EARLY_LONGEST_PAUSE,
+    LONGEST_PAUSE,
+    SIGN_UPS_AT_ONCE,
+    pause,
+)
 from tests.support.builders import counted, grant, series, spawn, wait_for
 from tests.support.clock import FakeClock
 
@@ -650,7 +648,7 @@ def test_the_loop_looks_at_once_when_something_changes_and_cuts_the_sockets_at_i
     sessions: list[FakeSession],
 ) -> None:
     case = Case(least=2)
-    case.keeper._spawn = spawn
+    case.keeper._spawn = case.keeper._sign_ups._spawn = spawn
     loop = threading.Thread(target=case.keeper.run)
     begun = time.monotonic()
     loop.start()
@@ -709,3 +707,21 @@ def test_a_caller_that_waited_hears_when_the_next_account_may_come() -> None:
     assert isinstance(found, NoCredentials)
     assert (found.retry_after, found.retry) == (1800.0, False)
     assert isinstance(case.pool.trouble, NoCredentials)
+
+
+def test_the_loop_goes_on_after_whatever_befell_it(sessions: list[FakeSession]) -> None:
+    case = Case(least=1)
+    failures = [RuntimeError("can't start new thread"), RuntimeError("again")]
+
+    def stumbling(task: Callable[[], None]) -> object:
+        if failures:
+            raise failures.pop()
+        return spawn(task)
+
+    case.keeper._spawn = case.keeper._sign_ups._spawn = stumbling
+    loop = threading.Thread(target=case.keeper.run)
+    loop.start()
+    wait_for(lambda: case.pool.census()["ready"] == 1)
+    case.keeper.stop()
+    loop.join(2)
+    assert not failures

@@ -39,6 +39,9 @@ class FakeKeeper:
     def run(self) -> None:
         self.stopped.wait(5.0)
 
+    def rest(self) -> None:
+        pass
+
     def stop(self) -> None:
         self.stopped.set()
 

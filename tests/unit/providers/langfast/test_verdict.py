@@ -1,6 +1,8 @@
 """What the answer to a start call means: upstream.md §1.6 and faults.md B1-B13, as a table."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import given, settings
@@ -210,11 +212,25 @@ def test_a_refused_start_as_a_table(
     assert (refusal.again, refusal.rest) == (again, rest)
 
 
-@pytest.mark.parametrize("given", ["Wed, 21 Oct 2026 07:28:00 GMT", "soon", "-1", "", "1e9", "nan"])
+@pytest.mark.parametrize("given", ["soon", "-1", "", "nan", "Wed, 99 Oct 2026 07:28:00 GMT"])
 def test_a_retry_after_that_is_no_sensible_number_counts_as_none(given: str) -> None:
     refusal = judged(429, retry_after=given)
     assert isinstance(refusal.fault, RateLimited)
     assert refusal.rest == RATE_REST
+
+
+@pytest.mark.parametrize("given", ["99999999", "Wed, 21 Oct 2099 07:28:00 GMT"])
+def test_a_very_long_retry_after_is_obeyed_for_a_month_and_not_taken_for_none(given: str) -> None:
+    refusal = judged(429, retry_after=given)
+    assert isinstance(refusal.fault, QuotaExhausted)
+    assert refusal.rest == 30 * 86400
+
+
+def test_a_retry_after_may_be_a_date_in_any_near_future() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    refusal = judged(429, retry_after=soon)
+    assert isinstance(refusal.fault, RateLimited)
+    assert 17 < refusal.rest <= 20
 
 
 @pytest.mark.parametrize("status", [400, 422])

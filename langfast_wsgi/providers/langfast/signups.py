@@ -1,0 +1,125 @@
+"""Sign-ups: within the budget, one by one while they fail, backing off with jitter."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+
+from langfast_wsgi.errors import GatewayError, NoCredentials, RateLimited, UpstreamGarbled
+from langfast_wsgi.observe import metrics
+from langfast_wsgi.providers.langfast.accounts import Grant
+from langfast_wsgi.providers.langfast.budget import Budget, BudgetUnknown
+from langfast_wsgi.providers.langfast.pool import Pool
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 60.0
+EARLY_LONGEST_PAUSE = 10.0  # in the first minute of trouble
+SIGN_UPS_AT_ONCE = 4
+
+
+def pause(failures: int, longest: float) -> float:
+    """Exponential back-off from 0.5 s with jitter, in seconds."""
+    return min(0.5 * 2.0 ** min(failures, 16), longest) * random.uniform(0.7, 1.3)
+
+
+class SignUps:
+    """Makes accounts for a pool (or signs in to the operator's own, which costs no budget)."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        budget: Budget,
+        *,
+        obtain: Callable[[], Grant],
+        budgeted: bool,
+        spawn: Callable[[Callable[[], None]], object],
+        wake: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._budget = budget
+        self._obtain = obtain
+        self._budgeted = budgeted
+        self._spawn = spawn
+        self._wake = wake
+        self._lock = threading.Lock()  # around the counts below, never around a call
+        self._signing_up = 0
+        self._succeeded = False
+        self._failures = 0
+        self._trouble_since = 0.0
+
+    def make(self, now: float) -> None:
+        """Begin as many as are wanted and allowed."""
+        with self._lock:
+            if now < self._pool.sign_ups_from:
+                return
+            at_once = SIGN_UPS_AT_ONCE if self._succeeded and not self._failures else 1
+            count = min(self._pool.missing(self._signing_up), at_once - self._signing_up)
+            self._signing_up += max(count, 0)
+        for begun in range(max(count, 0)):
+            try:
+                self._spawn(self._one)
+            except Exception:
+                with self._lock:
+                    self._signing_up -= count - begun
+                raise
+
+    def rest(self) -> None:
+        """A quota was used up: while all accounts rest, no worker signs up, nor does its heir."""
+        seconds = self._pool.all_rest_for()
+        if seconds > 0:
+            try:
+                self._budget.rest(seconds)
+            except BudgetUnknown:
+                log.warning("the store of the sign-up budget does not answer")
+
+    def _one(self) -> None:
+        try:
+            wait = self._budget.charge() if self._budgeted else 0.0
+            if wait > 0:
+                metrics.SIGN_UPS.labels("over_budget").inc()
+                log.warning("the sign-up budget is used up; the next one in %.0f s", wait)
+                self._hold(wait, NoCredentials("The sign-up budget is used up."))
+                return
+            self._pool.add(self._obtain())
+        except BudgetUnknown:
+            metrics.SIGN_UPS.labels("budget_unknown").inc()
+            log.warning("the store of the sign-up budget does not answer: no sign-up")
+            self._hold(EARLY_LONGEST_PAUSE, NoCredentials("The sign-up budget's store is away."))
+        except GatewayError as fault:
+            self._failed(fault)
+        except Exception:
+            log.exception("a sign-up failed in an unforeseen way")
+            self._hold(LONGEST_PAUSE, UpstreamGarbled("A sign-up failed."))
+        else:
+            metrics.SIGN_UPS.labels("granted").inc()
+            with self._lock:
+                self._succeeded, self._failures, self._pool.trouble = True, 0, None
+        finally:
+            with self._lock:
+                self._signing_up -= 1
+            self._wake()
+
+    def _hold(self, seconds: float, trouble: GatewayError) -> None:
+        with self._lock:
+            self._pool.trouble = trouble
+            until = max(self._pool.sign_ups_from, self._pool.clock() + seconds)
+            self._pool.sign_ups_from = until
+
+    def _failed(self, fault: GatewayError) -> None:
+        metrics.SIGN_UPS.labels(fault.code or "refused").inc()
+        log.warning("no account: %s (%s)", fault.message, fault.code)
+        now = self._pool.clock()
+        with self._lock:
+            if not self._failures:
+                self._trouble_since = now
+            self._failures += 1
+            self._pool.trouble = fault
+            early = now - self._trouble_since < 60
+            wait = pause(self._failures, EARLY_LONGEST_PAUSE if early else LONGEST_PAUSE)
+            if isinstance(fault, RateLimited):
+                wait = max(wait, fault.retry_after or 0.0)
+            self._pool.sign_ups_from = max(self._pool.sign_ups_from, now + wait)
+        if fault.retry is False:
+            log.error("no more sign-ups until this is mended: %s", fault.message)
+            self._pool.halt(fault)
