@@ -27,12 +27,15 @@ class State(Enum):
     COUNTED = "counted"
 
 
-NEXT: dict[tuple[State, type[Event]], State] = {
-    (State.OPEN, Text): State.OPEN,
-    (State.OPEN, Replaced): State.OPEN,
-    (State.OPEN, Silence): State.OPEN,
-    (State.OPEN, Finished): State.FINISHED,
-    (State.FINISHED, Usage): State.COUNTED,
+NEXT: dict[State, dict[type[Event], State]] = {
+    State.OPEN: {
+        Text: State.OPEN,
+        Replaced: State.OPEN,
+        Silence: State.OPEN,
+        Finished: State.FINISHED,
+    },
+    State.FINISHED: {Usage: State.COUNTED},
+    State.COUNTED: {},
 }
 
 
@@ -43,11 +46,14 @@ class OutOfOrder(Exception):
 def ordered(events: Iterator[Event]) -> Iterator[Event]:
     """Hand the events on; raise OutOfOrder for an illegal one, or where the end is missing."""
     state = State.OPEN
+    legal = NEXT[state]
     for event in events:
-        following = NEXT.get((state, type(event)))
+        following = legal.get(type(event))
         if following is None:
             raise OutOfOrder(f"{type(event).__name__} while {state.value}")
-        state = following
+        if following is not state:
+            state = following
+            legal = NEXT[state]
         yield event
     if state is State.OPEN:
         raise OutOfOrder("the stream stopped without an end")

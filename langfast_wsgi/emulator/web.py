@@ -4,6 +4,7 @@ A web framework would cost more per request than the rest of the emulator, and t
 their machine with it.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -78,9 +79,9 @@ class Request:
 class Problem(Exception):
     """A request that is answered with an error; each room draws its own shape."""
 
+    @abstractmethod
     def answer(self, request: Request, /) -> Answer:
         """The error as this room's clients expect it."""
-        raise NotImplementedError
 
 
 class AnswerLost(Exception):

@@ -4,11 +4,14 @@ The pool changes places and states under its lock; when what is due next is the 
 """
 
 import random
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from langfast_wsgi.errors import GatewayError, QuotaExhausted, RateLimited
 from langfast_wsgi.providers.langfast.accounts import Grant
 from langfast_wsgi.providers.langfast.inbox import Inbox
+
+Task: TypeAlias = Literal["connecting", "refreshing"]
+"""What is done to a credential by one at a time."""
 
 REFRESH_AHEAD = 90.0  # as auth-js does
 REFRESH_SPACING = 60.0

@@ -8,12 +8,15 @@ So the library still does all of the protocol: ping, close, fragments, binary at
 whatever is unforeseen.
 
 House rules: the tap only looks at frame borders; what it does not recognise it does not consume.
-The private hooks are ``WebSocket._recv`` and ``frame_buffer.recv`` of websocket-client, whose
-version is pinned; a test runs the same scenarios over the unmodified library.
+The private hook is ``frame_buffer.recv`` of websocket-client, whose version is pinned; a test runs
+the same scenarios over the unmodified library.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
+
+from websocket import WebSocketConnectionClosedException
 
 CHUNK = b'42["execution:chunk",'
 READ_SIZE = 65536
@@ -32,6 +35,8 @@ class ChunkTap:
         self._take = take
         self._buffer = b""
         self._at = 0
+        #: When bytes came last, on the monotonic clock.
+        self.heard_at = time.monotonic()
         websocket.frame_buffer.recv = self._read_some
 
     def __getattr__(self, name: str) -> Any:
@@ -81,16 +86,24 @@ class ChunkTap:
             return
         pieces = [self._buffer[self._at :]]
         while have < size:
-            piece = self._websocket._recv(READ_SIZE)
+            piece = self._receive()
             pieces.append(piece)
             have += len(piece)
         self._buffer, self._at = b"".join(pieces), 0
 
+    def _receive(self) -> bytes:
+        """What is there, or comes next; the socket blocks without a timeout of its own."""
+        connection = self._websocket.sock
+        piece: bytes = connection.recv(READ_SIZE) if connection is not None else b""
+        if not piece:
+            raise WebSocketConnectionClosedException("the upstream closed the connection")
+        self.heard_at = time.monotonic()
+        return piece
+
     def _read_some(self, size: int) -> bytes:
         """What the library reads through, once it has a frame to itself."""
         if self._at >= len(self._buffer):
-            piece: bytes = self._websocket._recv(READ_SIZE)
-            self._buffer, self._at = piece, 0
+            self._buffer, self._at = self._receive(), 0
         begin = self._at
         self._at = min(begin + size, len(self._buffer))
         return self._buffer[begin : self._at]

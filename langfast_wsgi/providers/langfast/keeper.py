@@ -15,7 +15,7 @@ from langfast_wsgi.errors import GatewayError, SessionLost, SessionRefused
 from langfast_wsgi.observe import metrics
 from langfast_wsgi.providers.langfast.accounts import Accounts, CredentialGone, Grant
 from langfast_wsgi.providers.langfast.budget import Budget
-from langfast_wsgi.providers.langfast.credential import Credential
+from langfast_wsgi.providers.langfast.credential import Credential, Task
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.session import Session
 from langfast_wsgi.providers.langfast.signups import SignUps, pause
@@ -85,6 +85,8 @@ class Keeper:
         now = self._pool.clock()
         for socket in self._pool.to_close():
             socket.close()
+        for session in list(self._sessions):
+            session.cut_if_dead(time.monotonic())
         for credential in self._pool.credentials():
             if now >= credential.refresh_at:
                 self._begin(credential, "refreshing", self._refresh)
@@ -94,7 +96,9 @@ class Keeper:
         self._sign_ups.make(now)
         self._count()
 
-    def _begin(self, credential: Credential, task: str, work: Callable[[Credential], None]) -> None:
+    def _begin(
+        self, credential: Credential, task: Task, work: Callable[[Credential], None]
+    ) -> None:
         if not self._pool.claim(credential, task):
             return
         try:
@@ -104,7 +108,7 @@ class Keeper:
             raise
 
     def _carry_out(
-        self, credential: Credential, task: str, work: Callable[[Credential], None]
+        self, credential: Credential, task: Task, work: Callable[[Credential], None]
     ) -> None:
         try:
             work(credential)

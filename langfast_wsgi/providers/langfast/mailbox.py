@@ -13,8 +13,7 @@ would cost as much as all the rest: one clock ticks for all waiting readers.
 """
 
 import threading
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from langfast_wsgi.errors import GatewayError
 
@@ -22,8 +21,7 @@ Ending: TypeAlias = str | GatewayError
 """A finish reason, or the fault that ended the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """What was found: the whole text so far (None: nothing new), and the end if there is one."""
 
     text: str | None

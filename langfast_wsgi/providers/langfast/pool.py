@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from langfast_wsgi.errors import GatewayError, NoCredentials, QuotaExhausted, TooManyRuns
 from langfast_wsgi.providers.langfast.accounts import Grant
-from langfast_wsgi.providers.langfast.credential import Credential, Socket
+from langfast_wsgi.providers.langfast.credential import Credential, Socket, Task
 from langfast_wsgi.providers.langfast.turn import Lease, Turn
 
 
@@ -213,15 +213,15 @@ class Pool:
             self._serve()
             return list(self._credentials)
 
-    def claim(self, credential: Credential, task: str) -> bool:
-        """Take a task on a credential (``connecting`` or ``refreshing``); False if it is taken."""
+    def claim(self, credential: Credential, task: Task) -> bool:
+        """Take a task on a credential; False if it is taken."""
         with self._lock:
             if getattr(credential, task):
                 return False
             setattr(credential, task, True)
             return True
 
-    def done(self, credential: Credential, task: str) -> None:
+    def done(self, credential: Credential, task: Task) -> None:
         """The task is over."""
         with self._lock:
             setattr(credential, task, False)
@@ -230,12 +230,11 @@ class Pool:
         """Sockets that nobody needs any more; the caller closes them, outside the lock."""
         with self._lock:
             released, self._released = self._released, []
-            return released
+        return released
 
     def census(self) -> dict[str, int]:
         """Credentials by state, places taken, and callers in line."""
-        now = self.clock()
-        counts = {"ready": 0, "busy": 0, "cooling": 0, "connecting": 0}
+        now, counts = self.clock(), dict.fromkeys(("ready", "busy", "cooling", "connecting"), 0)
         with self._lock:
             for one in self._credentials:
                 counts[one.state(now, self._places_each())] += 1
@@ -244,9 +243,7 @@ class Pool:
         return counts
 
     def _wanted_by_callers(self) -> int:
-        """Accounts for all who run or wait. One, until a start was answered: before that nobody
-        knows how many runs an account takes at once.
-        """
+        """Accounts for all who run or wait; one, while nobody knows how many runs each takes."""
         if self.told_apart is None:
             return 1
         places = len(self._line) + sum(one.in_flight for one in self._credentials)

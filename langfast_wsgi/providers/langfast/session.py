@@ -49,6 +49,8 @@ class _Engine(engineio.Client):
     #: Called when the read loop ends, whether a namespace was joined or not.
     ended: Callable[[], None]
     is_reading = False
+    #: Seconds without a byte after which the other side counts as dead (it pings).
+    patience = float("inf")
 
     def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["run_async"] = False
@@ -56,6 +58,9 @@ class _Engine(engineio.Client):
 
     def _read_loop_websocket(self) -> None:
         self.is_reading = True
+        # A timeout of the socket would make a timer for every wait: the keeper looks instead.
+        self.patience = self.ws.gettimeout()
+        self.ws.settimeout(None)
         self.ws = ChunkTap(self.ws, self.take)
         try:
             super()._read_loop_websocket()
@@ -160,6 +165,13 @@ class Session:
             pass  # was not connected (any more)
         if not self._client.eio.is_reading:  # nobody else frees its descriptor
             self._websocket.shutdown()
+
+    def cut_if_dead(self, now: float) -> None:
+        """Cut a connection on which not even pings come any more; it is then lost, not closed."""
+        engine = self._client.eio
+        if self._open and engine.is_reading and now - engine.ws.heard_at > engine.patience:
+            log.info("nothing heard from the upstream's socket for %.0f s", engine.patience)
+            engine.ws.abort()
 
     def _new_websocket(self, *arguments: Any, **options: Any) -> websocket.WebSocket:
         """For the library, which forgets a connection whose opening fails."""

@@ -57,6 +57,9 @@ class FakeSession:
             raise outcome
         self.is_open = True
 
+    def cut_if_dead(self, now: float) -> None:
+        pass
+
     def close(self) -> None:
         self.closed += 1
         self.is_open = False

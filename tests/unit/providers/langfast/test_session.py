@@ -341,6 +341,17 @@ def test_c29_bytes_that_are_no_utf_8_end_the_connection(server: Server, joined: 
     wait_for(lambda: joined.lost)
 
 
+def test_c10_a_connection_without_even_a_ping_is_lost_after_its_patience(joined: Case) -> None:
+    engine = joined.session._client.eio
+    patience = engine.ping_interval + engine.ping_timeout
+    wait_for(lambda: engine.is_reading)
+    joined.session.cut_if_dead(time.monotonic() + patience - 1)
+    assert joined.session.is_open
+    joined.session.cut_if_dead(time.monotonic() + patience + 1)
+    wait_for(lambda: joined.lost)
+    assert joined.lost == [joined.session]
+
+
 def test_a_connection_that_we_close_is_not_lost(server: Server, joined: Case) -> None:
     joined.session.close()
     joined.session.close()
