@@ -5,6 +5,7 @@ from gevent import monkey
 monkey.patch_all()  # before anything imports ssl
 
 import os  # noqa: E402
+import pathlib  # noqa: E402
 import shutil  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
@@ -58,6 +59,8 @@ def on_starting(server):
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ or "LANGFAST_OWN_FOLDER" in os.environ:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="langfast-")
         os.environ["LANGFAST_OWN_FOLDER"] = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+    for left in pathlib.Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("*.db"):
+        left.unlink()  # figures of a master before us, where the folder is the operator's
     for name in settings.unknown_names():
         server.log.warning("the settings file names %s, which is no setting", name)
     if chosen.embedded:

@@ -194,7 +194,7 @@ def test_sockets_are_replaced_before_they_grow_old(upstream: EmulatorProcess) ->
         content = steer(text, chunks=80, interval=0.05)
         assert read_stream(post(gateway, content, stream=True)).text == text
         stats = upstream.stats()
-        assert stats["connects"] >= 6
+        assert stats["connects"] >= 4  # two at first, and each was replaced
         wait_for(lambda: gateway.metrics()["langfast_sockets"] <= 3, "old sockets to be closed")
 
 
