@@ -211,9 +211,13 @@ def test_a_remote_emulator_is_recognised_by_its_answers(upstream: EmulatorProces
 def test_unknown_upstream_events_are_logged_at_debug_with_tokens_masked(
     upstream: EmulatorProcess,
 ) -> None:
+    upstream.faults(sign_up={"status": 500, "message": "auth-words", "times": 1})
     with running_gateway(upstream, MIN_CREDENTIALS=1, LOG_LEVEL="debug") as gateway:
         post(gateway, steer("x", fault="unknown-event"))
-        wait_for(lambda: "unknown event" in gateway.log(), "the log line")
+        post(gateway, steer("x", fault="start-400", message="no because eyJhbGciOi.eyJzdWIi.c2ln"))
+        for words in ("unknown event", "auth service answered 500", "start was answered 400"):
+            wait_for(lambda words=words: words in gateway.log(), words)
+        assert "no because ***" in gateway.log()
         assert "eyJ" not in gateway.log()
 
 

@@ -2,11 +2,12 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from tests.support.emulator import EmulatorProcess
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import GatewayProcess, running_gateway
 from tests.support.stream import Stream, read_stream, steer
 
 LONG = "The quick brown fox jumps over the lazy dog. " * 3
@@ -149,6 +150,23 @@ def test_34_heartbeats_are_comments_and_can_be_turned_off(gateway: GatewayProces
     # The shared gateway's heartbeat is 15 s; the slow model is quiet for three.
     stream = read_stream(gateway.chat(steer("x", delay=0.5), stream=True))
     assert not any(line.startswith(":") for line in stream.lines)
+
+
+@pytest.mark.parametrize("heartbeat", [1, 0])
+def test_34_a_quiet_stream_is_opened_and_held_by_heartbeats(
+    emulator: EmulatorProcess, heartbeat: int
+) -> None:
+    with running_gateway(
+        emulator, MIN_CREDENTIALS=1, FIRST_BYTE_TIMEOUT=1, HEARTBEAT_SECONDS=heartbeat
+    ) as quiet:
+        began = time.monotonic()
+        response = quiet.chat(steer("at last", delay=4), stream=True)
+        assert 0.9 < time.monotonic() - began < 2.2, "the headers do not wait for the text"
+        stream = read_stream(response)
+        assert stream.text == "at last"
+        assert stream.chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+        pings = [line for line in stream.lines if line == ": ping"]
+        assert (len(pings) >= 2) is bool(heartbeat)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ one refresh after a refused start. No captcha is solved and no header is forged.
 """
 
 import base64
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from langfast_wsgi.errors import (
     UpstreamGarbled,
     UpstreamUnreachable,
 )
+from langfast_wsgi.observe.logs import one_line
 from langfast_wsgi.providers.langfast.answer import (
     AnswerCut,
     AnswerTooLarge,
@@ -30,6 +32,8 @@ from langfast_wsgi.providers.langfast.answer import (
     read,
     tls_context,
 )
+
+log = logging.getLogger(__name__)
 
 LONGEST_LIFETIME = 24 * 3600.0
 CONNECT_SECONDS = 5.0
@@ -163,6 +167,9 @@ class Accounts:
             grant = _read_grant(found)
             self.on_grant(grant)
             return grant
+        # A 200 that is no session may hold tokens in any place, so its body is never logged.
+        said = one_line(content.decode("utf-8", "replace"))
+        log.debug("the auth service answered %d: %s", status, said)
         raise _fault(status, _error_code(found, headers))
 
     def _post(

@@ -56,7 +56,6 @@ class Credential:
     def renew(self, grant: Grant, now: float) -> None:
         """New tokens. A lifetime too short for the usual margins is refreshed at its half."""
         self.grant = grant
-        self.granted_at = now
         self.expires_at = now + grant.lifetime
         ahead = min(REFRESH_AHEAD, grant.lifetime / 2) * random.uniform(1.0, 1.1)
         spacing = max(min(REFRESH_SPACING, grant.lifetime / 2), SHORTEST_SPACING)

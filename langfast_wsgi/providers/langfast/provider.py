@@ -137,9 +137,10 @@ class LangfastProvider:
         except StartFailed as failed:
             if failed.rest:
                 self._pool.cool(run.credential, failed.rest, failed.fault)
-                self._keeper.rest()
             run.may_go_on = failed.spent
             run.mailbox.end(failed.fault)
+            if failed.rest:
+                self._keeper.rest()  # asks a store, which the caller need not wait for
         except Exception:
             log.exception("a start failed in an unforeseen way")
             run.mailbox.end(StartRefused("The run could not be started."))

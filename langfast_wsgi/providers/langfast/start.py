@@ -3,6 +3,7 @@
 No cookies, no netrc, no redirects; one pool of connections and one TLS context.
 """
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from langfast_wsgi.errors import (
     UpstreamUnreachable,
 )
 from langfast_wsgi.observe import metrics
+from langfast_wsgi.observe.logs import one_line
 from langfast_wsgi.providers.langfast import translate, verdict
 from langfast_wsgi.providers.langfast.answer import (
     AnswerCut,
@@ -36,6 +38,8 @@ from langfast_wsgi.providers.langfast.answer import (
 )
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.upstream import Upstream
+
+log = logging.getLogger(__name__)
 
 _ACCEPTED = metrics.STARTS.labels("accepted")
 
@@ -157,5 +161,15 @@ class Starter:
             raise
         answer.release_conn()
         if answer.status == 200:
-            return verdict.accepted(content)
+            try:
+                return verdict.accepted(content)
+            except UpstreamGarbled:
+                _note(answer.status, content)
+                raise
+        _note(answer.status, content)
         return verdict.refused(answer.status, answer.headers, content)
+
+
+def _note(status: int, content: bytes) -> None:
+    """For whoever wants to know what the upstream said: one line, secrets masked."""
+    log.debug("the start was answered %d: %s", status, one_line(content.decode("utf-8", "replace")))
