@@ -1,8 +1,7 @@
 """The WSGI application: which room answers a request, and what becomes of errors."""
 
 import logging
-import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from langfast_wsgi.emulator.web import (
     Answer,
@@ -15,11 +14,12 @@ from langfast_wsgi.emulator.web import (
     Routes,
     StartResponse,
     Wsgi,
+    drip,
+    hang_up,
     json_answer,
     write,
 )
 
-_SOCKET_PATH = "/socket.io/"
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
     "Access-Control-Allow-Headers": "*, authorization",
@@ -31,21 +31,31 @@ _LOG = logging.getLogger(__name__)
 class App:
     """Everything that is served on the one port."""
 
-    def __init__(self, rooms: Iterable[Routes], sockets: Wsgi) -> None:
+    def __init__(
+        self,
+        rooms: Iterable[Routes],
+        sockets: Mapping[str, Wsgi],
+        sleep: Callable[[float], None],
+    ) -> None:
         self._handlers: dict[tuple[str, str], Handler] = {}
         for routes in rooms:
             self._handlers.update(routes)
         self._paths = {path for _, path in self._handlers}
-        self._sockets = sockets
+        self._sockets = sockets  # by the beginning of the path
+        self._sleep = sleep
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if environ["PATH_INFO"].startswith(_SOCKET_PATH):
-            return self._sockets(environ, start_response)
         try:
+            for path, sockets in self._sockets.items():
+                if environ["PATH_INFO"].startswith(path) and environ["REQUEST_METHOD"] != "OPTIONS":
+                    return sockets(environ, start_response)
             answer = self._answered(Request(environ))
         except AnswerLost:
-            _hang_up(environ)
+            hang_up(environ)
+            return []
+        if answer.drip:
+            drip(answer, environ, self._sleep)
             return []
         return write(answer, start_response)
 
@@ -77,10 +87,3 @@ class App:
     def _allow(self, request: Request) -> Mapping[str, str]:
         methods = sorted(method for method, path in self._handlers if path == request.path)
         return {"Allow": ", ".join(methods)}
-
-
-def _hang_up(environ: Environ) -> None:
-    # The stream below the request's body is the connection itself.
-    stream = environ["wsgi.input"].rfile
-    stream.raw._sock.shutdown(socket.SHUT_RDWR)
-    stream.close()

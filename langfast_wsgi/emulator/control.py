@@ -5,10 +5,12 @@
 ``GET /emulator/stats``                counters since the start, and what is open now
 ``GET /emulator/runs[?texts=1]``       the newest 2,000 runs, with every text sent if asked for
 ``DELETE /emulator/runs``              forget runs and counters
+``GET /emulator/history[?since=N]``    starts, runs, sign-ups and accounts, for checking
 ``GET, PUT, DELETE /emulator/faults``  service faults: see ``faults/switchboard.py``
-``POST /emulator/sockets/drop``        cut all sockets; ``{"mode": "kick"}`` or ``"freeze"``
+``POST /emulator/sockets/drop``        cut all sockets; ``{"mode": "kick"}`` and others
 ``POST /emulator/tokens/expire``       access tokens issued so far are refused
 ``POST /emulator/tokens/revoke``       and refresh tokens issued so far are unknown
+``GET, POST /emulator/elsewhere``      where redirects lead unless told otherwise
 =====================================  =========================================================
 """
 
@@ -20,7 +22,9 @@ from langfast_wsgi.emulator.auth.sessions import Sessions
 from langfast_wsgi.emulator.auth.tokens import Tokens
 from langfast_wsgi.emulator.counters import Counters
 from langfast_wsgi.emulator.faults.switchboard import Switchboard
+from langfast_wsgi.emulator.history import History
 from langfast_wsgi.emulator.runs.journal import Journal
+from langfast_wsgi.emulator.runs.startfaults import ELSEWHERE
 from langfast_wsgi.emulator.shapes import BadShape, Table, checked, one_of
 from langfast_wsgi.emulator.sockets.channels import HOWS, Channels
 from langfast_wsgi.emulator.web import Answer, Problem, Request, Routes, json_answer
@@ -46,6 +50,7 @@ class ControlRoutes:
         counters: Counters,
         faults: Switchboard,
         journal: Journal,
+        history: History,
         channels: Channels,
         tokens: Tokens,
         sessions: Sessions,
@@ -54,6 +59,7 @@ class ControlRoutes:
         self._counters = counters
         self._faults = faults
         self._journal = journal
+        self._history = history
         self._channels = channels
         self._tokens = tokens
         self._sessions = sessions
@@ -65,12 +71,15 @@ class ControlRoutes:
             ("GET", "/emulator/stats"): self.stats,
             ("GET", "/emulator/runs"): self.runs,
             ("DELETE", "/emulator/runs"): self.forget,
+            ("GET", "/emulator/history"): self.history,
             ("GET", "/emulator/faults"): self.faults,
             ("PUT", "/emulator/faults"): self.put_faults,
             ("DELETE", "/emulator/faults"): self.clear_faults,
             ("POST", "/emulator/sockets/drop"): self.drop_sockets,
             ("POST", "/emulator/tokens/expire"): self.expire_tokens,
             ("POST", "/emulator/tokens/revoke"): self.revoke_tokens,
+            ("GET", ELSEWHERE): self.elsewhere,
+            ("POST", ELSEWHERE): self.elsewhere,
         }
 
     def stats(self, _request: Request, /) -> Answer:
@@ -83,9 +92,18 @@ class ControlRoutes:
         texts = request.query.get("texts", "") not in ("", "0")
         return json_answer(200, {"runs": self._journal.as_json(texts)})
 
+    def history(self, request: Request, /) -> Answer:
+        """What happened, without any request's body; of starts and runs those after a number."""
+        since = request.query.get("since", "0")
+        if not (since.isascii() and since.isdigit()):
+            raise BadControl("since must be a whole number from 0")
+        told = self._history.as_json(int(since))
+        return json_answer(200, {**told, "runs": self._journal.history(int(since))})
+
     def forget(self, _request: Request, /) -> Answer:
-        """Clear journal and counters."""
+        """Clear journal, history and counters."""
         self._journal.clear()
+        self._history.clear()
         self._counters.clear()
         return Answer(204)
 
@@ -107,7 +125,7 @@ class ControlRoutes:
         return Answer(204)
 
     def drop_sockets(self, request: Request, /) -> Answer:
-        """Cut, kick or freeze every socket."""
+        """Take the connection from every socket, in one way or another."""
         try:
             asked = checked(_body(request), _DROP, "body")
         except BadShape as error:
@@ -124,6 +142,11 @@ class ControlRoutes:
         self._tokens.expire_all()
         self._sessions.forget_refresh_tokens()
         return Answer(204)
+
+    def elsewhere(self, _request: Request, /) -> Answer:
+        """Count who follows a redirect."""
+        self._counters.redirects_followed += 1
+        return json_answer(200, {})
 
 
 def _body(request: Request) -> object:

@@ -19,8 +19,11 @@ class Options:
     signups_per_hour: int | None = None
     socket_lifetime: float | None = None
     connect_timeout: float = 45.0
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
     reuse_interval: float = 10.0
     job_ids: bool = True
+    conformance: bool = False
     verbose: bool = False
 
 
@@ -70,6 +73,20 @@ def parser() -> argparse.ArgumentParser:
         help="close a socket that has not joined by then (45)",
     )
     add(
+        "--ping-interval",
+        type=_seconds,
+        default=_DEFAULT.ping_interval,
+        metavar="SECONDS",
+        help="between a socket's pings (25)",
+    )
+    add(
+        "--ping-timeout",
+        type=_seconds,
+        default=_DEFAULT.ping_timeout,
+        metavar="SECONDS",
+        help="close a socket that has not answered a ping by then (20)",
+    )
+    add(
         "--reuse-interval",
         type=_seconds,
         default=_DEFAULT.reuse_interval,
@@ -77,6 +94,11 @@ def parser() -> argparse.ArgumentParser:
         help="how long a rotated refresh token is still answered (10)",
     )
     add("--no-job-ids", dest="job_ids", action="store_false", help="answer starts without jobs")
+    add(
+        "--conformance",
+        action="store_true",
+        help="sockets are what the official protocol test suites want, not the runner's",
+    )
     add("--verbose", action="store_true", help="log each request to stderr")
     return made
 

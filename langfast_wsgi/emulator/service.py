@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import gevent
 from gevent.event import Event
@@ -12,11 +12,13 @@ from langfast_wsgi.emulator.auth.accounts import Accounts
 from langfast_wsgi.emulator.auth.gate import Gate
 from langfast_wsgi.emulator.auth.limit import HourlyBucket
 from langfast_wsgi.emulator.auth.routes import AuthRoutes
+from langfast_wsgi.emulator.auth.sessions import Session as AuthSession
 from langfast_wsgi.emulator.auth.sessions import Sessions
 from langfast_wsgi.emulator.auth.tokens import BadToken, Tokens
 from langfast_wsgi.emulator.control import ControlRoutes
 from langfast_wsgi.emulator.counters import Counters
 from langfast_wsgi.emulator.faults.switchboard import Switchboard
+from langfast_wsgi.emulator.history import History
 from langfast_wsgi.emulator.options import Options
 from langfast_wsgi.emulator.replies.models import model_list
 from langfast_wsgi.emulator.replies.script import Script
@@ -25,8 +27,12 @@ from langfast_wsgi.emulator.runs.pacer import Pacer
 from langfast_wsgi.emulator.runs.player import Player
 from langfast_wsgi.emulator.runs.start import StartRoute
 from langfast_wsgi.emulator.sockets.channels import Channels
+from langfast_wsgi.emulator.sockets.conformance import Echo, Mirror
+from langfast_wsgi.emulator.sockets.engine import Engine
 from langfast_wsgi.emulator.sockets.handshakes import Handshakes
-from langfast_wsgi.emulator.sockets.server import Refused, SocketServer
+from langfast_wsgi.emulator.sockets.runner import Runner
+from langfast_wsgi.emulator.sockets.server import Client, Namespace, Refused
+from langfast_wsgi.emulator.sockets.session import Heartbeat, Listener, Session
 from langfast_wsgi.emulator.web import Wsgi
 
 VERSION = "1"
@@ -71,14 +77,14 @@ class Doorkeeper:
             if fault.hang:
                 gevent.sleep(fault.hang)
             if fault.refuse:
-                raise Refused(fault.message)
+                raise Refused(fault.payload())
         token = auth.get("token") if isinstance(auth, dict) else None
         if not isinstance(token, str) or not token:
-            raise Refused("Authentication error: no token")
+            raise Refused({"message": "Authentication error: no token"})
         try:
             return str(self._tokens.check(token)["sub"])
         except BadToken as error:
-            raise Refused("Authentication error: invalid token") from error
+            raise Refused({"message": "Authentication error: invalid token"}) from error
 
 
 class Emulator:
@@ -89,11 +95,12 @@ class Emulator:
         self._script = script
         self._gate = Gate(options.anon_key or secrets.token_urlsafe(24))
         self._counters = Counters()
+        self._history = History()
         self._faults = Switchboard()
         self._journal = Journal()
         self._channels = Channels(self._counters)
         self._tokens = Tokens(time.time, options.token_lifetime)
-        self._sessions = Sessions(time.time, options.reuse_interval)
+        self._sessions = Sessions(time.time, options.reuse_interval, self._used)
         self.metronome = Metronome()
 
     def info(self, url: str) -> Mapping[str, object]:
@@ -112,7 +119,11 @@ class Emulator:
         return App(
             (self._auth().routes(), self._start().routes(), self._control(url).routes()),
             self._sockets(),
+            gevent.sleep,
         )
+
+    def _used(self, session: AuthSession, place: int) -> None:
+        self._history.token_used(session.user_id, session.id, place)
 
     def _auth(self) -> AuthRoutes:
         return AuthRoutes(
@@ -120,6 +131,7 @@ class Emulator:
             self._tokens,
             Accounts(time.time, self._tokens, self._sessions),
             self._counters,
+            self._history,
             self._faults,
             HourlyBucket(time.monotonic, self._options.signups_per_hour),
             gevent.sleep,
@@ -131,9 +143,10 @@ class Emulator:
             self._gate,
             self._tokens,
             self._script,
-            Player(self._channels, self._journal, self._counters, interval),
+            Player(self._channels, self._journal, self._counters, self._history, interval),
             self._journal,
             self._counters,
+            self._history,
             self._faults,
             self.metronome.schedule,
             gevent.sleep,
@@ -146,18 +159,29 @@ class Emulator:
             self._counters,
             self._faults,
             self._journal,
+            self._history,
             self._channels,
             self._tokens,
             self._sessions,
         )
 
-    def _sockets(self) -> Wsgi:
+    def _sockets(self) -> Mapping[str, Wsgi]:
+        if self._options.conformance:
+            mirrors = {"/": Mirror(), "/custom": Mirror()}
+            return {"/socket.io/": self._namespaces(mirrors), "/engine.io/": self._engine(Echo)}
         admit = Doorkeeper(self._tokens, self._faults).admit
-        server = SocketServer(
-            admit,
-            self._channels,
-            self._counters,
-            self._options.socket_lifetime,
-            self._options.connect_timeout,
-        )
-        return Handshakes(server, self._faults, gevent.sleep)
+        runner = Runner(admit, self._channels, self._counters, self._history)
+        return {"/socket.io/": self._namespaces({"/": runner})}
+
+    def _namespaces(self, namespaces: Mapping[str, Namespace]) -> Wsgi:
+        options = self._options
+
+        def client(session: Session) -> Listener:
+            return Client(session, namespaces, options.connect_timeout, options.socket_lifetime)
+
+        return self._engine(client)
+
+    def _engine(self, listen: Callable[[Session], Listener]) -> Wsgi:
+        heartbeat = Heartbeat(self._options.ping_interval, self._options.ping_timeout)
+        engine = Engine(listen, heartbeat, self._faults.late, gevent.sleep)
+        return Handshakes(engine, self._faults, gevent.sleep)

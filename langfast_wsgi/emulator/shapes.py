@@ -33,9 +33,12 @@ def _whole(value: object) -> bool:
 
 TEXT = Kind("a text", lambda value: isinstance(value, str))
 FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+ANYTHING = Kind("anything", lambda _: True)
 OBJECT = Kind("an object", lambda value: isinstance(value, dict))
 # JSON has no infinity, but Python's and TOML's parsers do.
 SECONDS = Kind("a number of seconds", lambda v: _number(v) and 0 <= v < float("inf"))
+LINE = Kind("a text of one line", lambda v: TEXT.fits(v) and v.isprintable())
+WAIT = Kind("a number of seconds or a text of one line", lambda v: SECONDS.fits(v) or LINE.fits(v))
 INDEX = Kind("a whole number from 0", lambda value: _whole(value) and value >= 0)
 COUNT = Kind("a whole number from 1", lambda value: _whole(value) and value >= 1)
 STATUS = Kind("an HTTP status from 200 to 599", lambda v: _whole(v) and 200 <= v <= 599)

@@ -4,6 +4,7 @@ A web framework would cost more per request than the rest of the emulator, and t
 their machine with it.
 """
 
+import socket
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Answer:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     type: str = JSON
+    drip: float = 0.0  # seconds between two of its bytes, head and body
 
 
 def json_answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
@@ -43,9 +45,11 @@ def json_answer(status: int, value: object, headers: Mapping[str, str] | None = 
     return Answer(status, encoded(value), headers or {})
 
 
-def retry_after(seconds: float | None) -> dict[str, str]:
+def retry_after(wait: float | str | None) -> dict[str, str]:
     """The header of that name, if there is something to wait for; whole seconds without a point."""
-    return {} if seconds is None else {"Retry-After": f"{seconds:g}"}
+    if wait is None:
+        return {}
+    return {"Retry-After": wait if isinstance(wait, str) else f"{wait:g}"}
 
 
 class Request:
@@ -88,6 +92,31 @@ class AnswerLost(Exception):
     """The work is done, but its answer shall never reach the client: cut the connection."""
 
 
+def connection_of(environ: Environ) -> Any:
+    """The connection below a request, for what WSGI has no words for."""
+    return _stream(environ).raw._sock
+
+
+def let_go(environ: Environ) -> None:
+    """Read no more requests from this connection: the server takes a closed stream for its end."""
+    _stream(environ).close()
+
+
+def hang_up(environ: Environ) -> None:
+    """Cut the connection below a request."""
+    try:
+        connection_of(environ).shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the client was faster
+    let_go(environ)
+
+
+def _stream(environ: Environ) -> Any:
+    given: Any = environ["wsgi.input"]
+    # Of a request that wants to be upgraded the server hands out the raw stream itself.
+    return getattr(given, "rfile", given)
+
+
 class Handler(Protocol):
     """What a route leads to."""
 
@@ -99,11 +128,29 @@ Routes = Mapping[tuple[str, str], Handler]
 
 def write(answer: Answer, start_response: StartResponse) -> list[bytes]:
     """Give an answer to the WSGI server, marked as the emulator's."""
+    start_response(*_head(answer))
+    return [answer.body]
+
+
+def drip(answer: Answer, environ: Environ, sleep: Callable[[float], None]) -> None:
+    """Send an answer byte by byte past the WSGI server, then cut the connection."""
+    status, headers = _head(answer)
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "", ""]
+    connection = connection_of(environ)
+    try:
+        for byte in "\r\n".join(lines).encode("latin-1") + answer.body:
+            connection.sendall(bytes((byte,)))
+            sleep(answer.drip)
+    except OSError:
+        pass  # nobody waits for the rest
+    hang_up(environ)
+
+
+def _head(answer: Answer) -> tuple[str, list[tuple[str, str]]]:
     headers = [MARK, ("Access-Control-Allow-Origin", "*"), *answer.headers.items()]
     if answer.status not in (204, 304):
         headers += [("Content-Type", answer.type), ("Content-Length", str(len(answer.body)))]
-    start_response(f"{answer.status} {_phrase(answer.status)}", headers)
-    return [answer.body]
+    return f"{answer.status} {_phrase(answer.status)}", headers
 
 
 def _phrase(status: int) -> str:

@@ -13,9 +13,11 @@ from langfast_wsgi.emulator.auth.tokens import BadToken, Tokens
 from langfast_wsgi.emulator.counters import Counters
 from langfast_wsgi.emulator.faults.serving import served
 from langfast_wsgi.emulator.faults.switchboard import HttpFault, Switchboard
+from langfast_wsgi.emulator.history import History, SignUp
 from langfast_wsgi.emulator.web import (
     Answer,
     BodyTooLarge,
+    Problem,
     Request,
     Routes,
     json_answer,
@@ -56,6 +58,7 @@ class AuthRoutes:
         tokens: Tokens,
         accounts: Accounts,
         counters: Counters,
+        history: History,
         faults: Switchboard,
         bucket: HourlyBucket,
         sleep: Callable[[float], None],
@@ -64,6 +67,7 @@ class AuthRoutes:
         self._tokens = tokens
         self._accounts = accounts
         self._counters = counters
+        self._history = history
         self._faults = faults
         self._bucket = bucket
         self._sleep = sleep
@@ -83,12 +87,15 @@ class AuthRoutes:
 
     def sign_up(self, request: Request) -> Answer:
         """A new account, anonymous unless the body names one."""
-        self._gate.check(request)
+        entry = self._history.sign_up()
         try:
-            answer = self._faulty("sign_up", self._new_account, request)
-        except AuthRefusal:
-            self._counters.sign_ups_refused += 1
-            raise
+            self._gate.check(request)
+            answer = self._faulty(
+                "sign_up", lambda request: self._new_account(request, entry), request
+            )
+        except Problem as problem:
+            answer = problem.answer(request)
+        entry.status = answer.status
         self._counters.sign_ups_refused += answer.status != 200
         return answer
 
@@ -136,7 +143,7 @@ class AuthRoutes:
         wait = retry_after(fault.retry_after)
         return Answer(answer.status, answer.body, {**answer.headers, **wait})
 
-    def _new_account(self, request: Request) -> Answer:
+    def _new_account(self, request: Request, entry: SignUp) -> Answer:
         body = _json_object(request)
         data = body.get("data")
         metadata = data if isinstance(data, dict) else {}
@@ -144,13 +151,15 @@ class AuthRoutes:
         if email:
             password = _text(body, "password")
             user = self._accounts.sign_up_named(email, password, metadata)
-            return self._counted_sign_up(user, "password")
+            return self._counted_sign_up(user, "password", entry)
         if not self._bucket.take():
             raise AuthRefusal("over_request_rate_limit")
-        return self._counted_sign_up(self._accounts.sign_up_anonymous(metadata), "anonymous")
+        user = self._accounts.sign_up_anonymous(metadata)
+        return self._counted_sign_up(user, "anonymous", entry)
 
-    def _counted_sign_up(self, user: User, method: str) -> Answer:
+    def _counted_sign_up(self, user: User, method: str, entry: SignUp) -> Answer:
         self._counters.sign_ups += 1
+        entry.user_id = user.id
         return self._granted(*self._accounts.sign_in(user, method))
 
     def _password(self, request: Request) -> Answer:

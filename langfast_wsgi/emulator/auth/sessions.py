@@ -31,6 +31,7 @@ class Session:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     current: str = field(default_factory=_refresh_token)
     parent: str | None = None
+    # The tokens before the current one, oldest first, and when each was rotated away.
     rotated: dict[str, float] = field(default_factory=dict)
     revoked: bool = False
 
@@ -38,9 +39,15 @@ class Session:
 class Sessions:
     """All sessions, by id and by every refresh token that they ever had."""
 
-    def __init__(self, clock: Callable[[], float], reuse_interval: float) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        reuse_interval: float,
+        used: Callable[[Session, int], None] = lambda _session, _place: None,
+    ) -> None:
         self._clock = clock
         self._reuse_interval = reuse_interval
+        self._used = used  # is told of each use of a token, by its place among the session's
         self._by_id: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
 
@@ -60,6 +67,7 @@ class Sessions:
         session = self._by_token.get(token)
         if session is None:
             raise AuthRefusal("refresh_token_not_found")
+        self._used(session, _place(session, token))
         if session.revoked:
             raise AuthRefusal("refresh_token_already_used")
         if token == session.current:
@@ -91,3 +99,9 @@ class Sessions:
 
     def _just_rotated(self, session: Session, token: str) -> bool:
         return self._clock() - session.rotated[token] < self._reuse_interval
+
+
+def _place(session: Session, token: str) -> int:
+    if token == session.current:
+        return len(session.rotated)
+    return list(session.rotated).index(token)

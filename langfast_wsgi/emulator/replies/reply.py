@@ -1,5 +1,6 @@
 """A reply: the text of a run, its pace and its faults; the record between choosing and playing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SAMPLE = (
@@ -16,9 +17,12 @@ class Details:
     status: int | str | None = None
     code: str | None = None
     message: str | None = None
-    retry_after: float | None = None
+    retry_after: float | str | None = None
     seconds: float | None = None
     size: int | None = None
+    location: str | None = None
+    body: str = "garbage"
+    change: Mapping[str, object] = field(default_factory=dict)
     times: int | None = None  # so often, then one start passes, then again; always if not given
     ran: bool = False  # the run starts although its start is answered with an error
 

@@ -7,16 +7,21 @@ from typing import Any
 import orjson
 
 from langfast_wsgi.emulator.faults.names import ALL_FAULTS
+from langfast_wsgi.emulator.faults.switchboard import GARBLED
 from langfast_wsgi.emulator.replies.reply import SAMPLE, Details, Reply
 from langfast_wsgi.emulator.shapes import (
     COUNT,
     FLAG,
     INDEX,
+    LINE,
+    OBJECT,
     SECONDS,
     TEXT,
+    WAIT,
     Kind,
     Table,
     checked,
+    one_of,
     some_of,
 )
 
@@ -38,13 +43,18 @@ FAULTS: Table = {
     "status": _STATUS,
     "code": TEXT,
     "message": TEXT,
-    "retry_after": SECONDS,
+    "retry_after": WAIT,
     "seconds": SECONDS,
     "size": COUNT,
+    "location": LINE,
+    "body": one_of(GARBLED),
+    "change": OBJECT,
     "times": COUNT,
     "ran": FLAG,
 }
-TABLE: Table = {"text": TEXT, **PACE, **FAULTS}
+# A nonce changes nothing: it names the request in the history.
+TABLE: Table = {"text": TEXT, "nonce": TEXT, **PACE, **FAULTS}
+_LABEL = 200  # characters
 _DETAILS = frozenset(field.name for field in fields(Details))
 
 
@@ -69,7 +79,18 @@ def steered(reply: Reply, last_user_text: str) -> Reply:
     return applied(said, checked(given, TABLE, "steering"))
 
 
+def label(last_user_text: str) -> str:
+    """What tells a request from others: its nonce, else how the user's message begins."""
+    nonce = (_object(last_user_text) or {}).get("nonce")
+    return nonce if isinstance(nonce, str) else last_user_text[:_LABEL]
+
+
 def _steering(text: str) -> Mapping[str, Any] | None:
+    read = _object(text)
+    return read if read is not None and any(mark in read for mark in MARKS) else None
+
+
+def _object(text: str) -> Mapping[str, Any] | None:
     # Most messages are prose; do not parse those.
     if not text.lstrip().startswith("{"):
         return None
@@ -77,4 +98,4 @@ def _steering(text: str) -> Mapping[str, Any] | None:
         read = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    return read if isinstance(read, dict) and any(mark in read for mark in MARKS) else None
+    return read if isinstance(read, dict) else None

@@ -18,9 +18,17 @@ from langfast_wsgi.emulator.runs.steps import (
     Step,
     Steps,
 )
+from langfast_wsgi.emulator.sockets.events import TEXT, frame
+from langfast_wsgi.emulator.sockets.packets import NOOP
 
 Transformation = Callable[[Steps, Details], Steps]
 _BEYOND_BMP = 0xFFFF
+_HALF = "\ud83e"
+_ENDLESS_SECONDS = 60.0
+_ENDLESS_SIZE = 5_000_000
+_SHORTEST_WAIT = 0.001  # what never ends must let others in
+# A text frame that announces a terabyte: whatever follows is a part of it.
+_HUGE_FRAME = b"\x81\x7f" + (1 << 40).to_bytes(8, "big")
 
 
 def _is_chunk(step: Step) -> bool:
@@ -135,6 +143,36 @@ def _split_surrogate(steps: Steps, _: Details) -> Steps:
         yield replace(step, after=after)
 
 
+def _lone_surrogate(steps: Steps, _: Details) -> Steps:
+    for step in steps:
+        if isinstance(step, Say) and step.text:
+            yield replace(step, text=step.text[:1] + _HALF + step.text[1:])
+        else:
+            yield step
+
+
+def _endless(steps: Steps, details: Details) -> Steps:
+    wait = 0.0
+    for step in steps:
+        if isinstance(step, Say) and step.status == COMPLETED:
+            yield from _again(step, max(wait, _SHORTEST_WAIT), details)
+            return
+        wait = step.after
+        yield step
+
+
+def _again(whole: Say, wait: float, details: Details) -> Steps:
+    seconds = _ENDLESS_SECONDS if details.seconds is None else details.seconds
+    text = whole.text
+    index = whole.index
+    while text and len(text) < (details.size or _ENDLESS_SIZE) and seconds > 0:
+        text += whole.text
+        yield Say(wait, text, index)
+        index += 1
+        seconds -= wait
+    yield End(0.0, "silent")
+
+
 def _no_completed_content(steps: Steps, _: Details) -> Steps:
     for step in steps:
         if isinstance(step, Say) and step.status == COMPLETED:
@@ -170,6 +208,8 @@ def _late(steps: Steps, _: Details) -> Steps:
 # In this order, however they are asked for: first what changes texts, then what repeats and
 # reorders events, then what cuts the run short, then what happens to its end.
 TRANSFORMATIONS: Mapping[str, Transformation] = {
+    "endless": _endless,
+    "lone-surrogate": _lone_surrogate,
     "rewrite": _rewrite,
     "split-surrogate": _split_surrogate,
     "delta": _delta,
@@ -179,10 +219,15 @@ TRANSFORMATIONS: Mapping[str, Transformation] = {
     "silent": _silent,
     "drop-for-good": _drop_for_good,
     "drop": _preceded(lambda after: Cut(after, "abort")),
+    "close": _preceded(lambda after: Cut(after, "close")),
     "kick": _preceded(lambda after: Cut(after, "kick")),
+    "no-pings": _preceded(lambda after: Cut(after, "no-pings")),
     "freeze": _preceded(lambda after: Cut(after, "freeze")),
     "bad-text": _preceded(lambda after: Raw(after, b"\x81\x02\xff\xfe")),
     "bad-frame": _preceded(lambda after: Raw(after, b"\x8f\x00")),
+    "huge-frame": _preceded(lambda after: Raw(after, _HUGE_FRAME)),
+    "bad-packet": _preceded(lambda after: Raw(after, frame(TEXT, b"4nonsense"))),
+    "noop": _preceded(lambda after: Raw(after, frame(TEXT, NOOP.encode()))),
     "unknown-status": _unknown_status,
     "no-completed-content": _no_completed_content,
     "no-completed-event": _no_completed_event,

@@ -1,12 +1,15 @@
 """Playing a plan: each step at its time, to whichever sockets the user has then."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from langfast_wsgi.emulator.counters import Counters
+from langfast_wsgi.emulator.history import History
 from langfast_wsgi.emulator.replies.reply import Reply
 from langfast_wsgi.emulator.runs.hazards import hazarded
-from langfast_wsgi.emulator.runs.journal import Journal, Run
+from langfast_wsgi.emulator.runs.journal import Journal
 from langfast_wsgi.emulator.runs.rendering import Shaper, shaper
+from langfast_wsgi.emulator.runs.run import Run
 from langfast_wsgi.emulator.runs.steps import COMPLETED, Cut, Raw, Say, Steps, plain
 from langfast_wsgi.emulator.sockets.channels import Channels
 from langfast_wsgi.emulator.sockets.events import NOTHING, Event
@@ -16,11 +19,17 @@ class Player:
     """Turns a run and its reply into a task for the pacer."""
 
     def __init__(
-        self, channels: Channels, journal: Journal, counters: Counters, interval: float
+        self,
+        channels: Channels,
+        journal: Journal,
+        counters: Counters,
+        history: History,
+        interval: float,
     ) -> None:
         self._channels = channels
         self._journal = journal
         self._counters = counters
+        self._history = history
         self._interval = interval
 
     def begin(self, run: Run, reply: Reply) -> Iterator[float]:
@@ -28,10 +37,16 @@ class Player:
         in_flight = self._journal.begin(run)
         self._counters.runs_max_per_user = max(self._counters.runs_max_per_user, in_flight)
         self._counters.starts_accepted += 1
+        self._history.run_began(run.user_id, in_flight)
         steps = hazarded(plain(reply, self._interval), reply.faults, reply.details)
-        return self._play(run, steps, shaper(reply, run.job_id if run.told else None))
+        shape = shaper(reply, run.job_id if run.told else None, run.other_jobs)
+        if "to-everyone" in reply.faults:
+            return self._play(run, steps, shape, self._channels.send_to_everyone)
+        return self._play(run, steps, shape, partial(self._channels.send, run.user_id))
 
-    def _play(self, run: Run, steps: Steps, shape: Shaper) -> Iterator[float]:
+    def _play(
+        self, run: Run, steps: Steps, shape: Shaper, send: Callable[[Event], None]
+    ) -> Iterator[float]:
         state = COMPLETED
         try:
             for step in steps:
@@ -39,7 +54,7 @@ class Player:
                 if isinstance(step, Say):
                     run.saw(step.text)
                     for event in shape(step):
-                        self._channels.send(run.user_id, event)
+                        send(event)
                 elif isinstance(step, Cut):
                     self._channels.cut(run.user_id, step.how)
                 elif isinstance(step, Raw):

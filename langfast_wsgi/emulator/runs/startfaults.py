@@ -1,17 +1,21 @@
 """The faults of a start: refused, made to wait, lost on the way back, garbled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from langfast_wsgi.emulator.auth.tokens import Tokens
 from langfast_wsgi.emulator.faults.names import START_FAULTS
+from langfast_wsgi.emulator.faults.serving import changed, garbled
 from langfast_wsgi.emulator.faults.turns import Turns, prompt_key
 from langfast_wsgi.emulator.replies.reply import Reply
 from langfast_wsgi.emulator.runs.refusals import StartRefusal
 from langfast_wsgi.emulator.runs.request import Start
-from langfast_wsgi.emulator.web import HTML_PAGE, Answer, AnswerLost, retry_after
+from langfast_wsgi.emulator.web import Answer, AnswerLost, json_answer, retry_after
 
 _PREFIX = "start-"
 _LONG = 600.0  # seconds of a start that hangs
+_DRIP = 1.0  # seconds between two bytes of a start that drips
+ELSEWHERE = "/emulator/elsewhere"
 
 
 def _refused_with(name: str) -> int | None:
@@ -22,12 +26,29 @@ def _refused_with(name: str) -> int | None:
 STATUSES = {name: status for name in START_FAULTS if (status := _refused_with(name)) is not None}
 
 
-def garbled_start(reply: Reply) -> Answer | None:
-    """The page that is answered instead, if the reply asks for one."""
-    if "start-html" not in reply.faults:
-        return None
-    status = reply.details.status
-    return Answer(status if isinstance(status, int) else 200, HTML_PAGE, {}, "text/html")
+def answered(reply: Reply, fields: Mapping[str, object]) -> Answer:
+    """The answer to a start that worked, or what the reply's faults make of it."""
+    answer = _odd_answer(reply) or json_answer(200, _changed(reply, fields))
+    if "start-drip" not in reply.faults:
+        return answer
+    seconds = reply.details.seconds
+    return replace(answer, drip=_DRIP if seconds is None else seconds)
+
+
+def _odd_answer(reply: Reply) -> Answer | None:
+    details = reply.details
+    status = details.status if isinstance(details.status, int) else None
+    if "start-html" in reply.faults:
+        return garbled("html", status or 200)
+    if "start-body" in reply.faults:
+        return garbled(details.body, status, details.size)
+    if "start-redirect" in reply.faults:
+        return Answer(status or 307, headers={"Location": details.location or ELSEWHERE})
+    return None
+
+
+def _changed(reply: Reply, fields: Mapping[str, object]) -> Mapping[str, object]:
+    return changed(fields, reply.details.change) if "start-change" in reply.faults else fields
 
 
 class StartFaults:
@@ -43,6 +64,8 @@ class StartFaults:
         if "start-hang" in reply.faults and self._strikes("start-hang", reply, start):
             seconds = reply.details.seconds
             self._sleep(_LONG if seconds is None else seconds)
+        if "start-cut" in reply.faults and self._strikes("start-cut", reply, start):
+            raise AnswerLost
         if not reply.details.ran:
             self._refuse(reply, start, token)
 

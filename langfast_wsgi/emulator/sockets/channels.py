@@ -5,9 +5,10 @@ from typing import Literal, Protocol
 from langfast_wsgi.emulator.counters import Counters
 from langfast_wsgi.emulator.sockets.events import Event
 
-# At TCP level without a word; by a namespace disconnect; or left open, but never written to again.
-How = Literal["abort", "kick", "freeze"]
-HOWS: tuple[How, ...] = ("abort", "kick", "freeze")
+# At TCP level without a word; with a close frame; by a namespace disconnect; or left open, but
+# without pings or never written to again.
+How = Literal["abort", "close", "kick", "no-pings", "freeze"]
+HOWS: tuple[How, ...] = ("abort", "close", "kick", "no-pings", "freeze")
 
 
 class Channel(Protocol):
@@ -46,6 +47,11 @@ class Channels:
         self._counters.events += len(channels)
         for channel in channels:
             channel.send(event)
+
+    def send_to_everyone(self, event: Event) -> None:
+        """Send an event to the sockets of all users."""
+        for user_id in tuple(self._by_user):
+            self.send(user_id, event)
 
     def cut(self, user_id: str, how: How) -> None:
         """Cut all sockets that a user has at this moment."""

@@ -1,121 +1,215 @@
-"""python-socketio's server with an own WebSocket transport, and what it cannot do by itself.
+"""Engine.IO over WSGI: sessions by long-polling, by WebSocket, and from the one to the other.
 
-Its transport is replaced because events must be written without a queue, a thread and a new frame
-per event, and because a connection must be cut at TCP level. What else is needed of its insides is
-in this module only; the versions are pinned.
+Refusals are those of the Node server, in its words and its two shapes: JSON for a plain request,
+text for an upgrade.
 """
 
-import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from urllib.parse import parse_qsl
 
-import socketio
-from engineio.exceptions import EngineIOError
-from engineio.packet import MESSAGE, Packet
+from langfast_wsgi.emulator.sockets import packets
+from langfast_wsgi.emulator.sockets.polling import Overlap, PollAbandoned, Polling
+from langfast_wsgi.emulator.sockets.session import Heartbeat, Listener, Session, Transport
+from langfast_wsgi.emulator.sockets.timer import Timer
+from langfast_wsgi.emulator.sockets.upgrading import is_upgrade, upgraded
+from langfast_wsgi.emulator.sockets.websocket import (
+    LARGEST_MESSAGE,
+    BadHandshake,
+    WebSocket,
+    handshake,
+)
+from langfast_wsgi.emulator.web import (
+    Answer,
+    AnswerLost,
+    BodyTooLarge,
+    Environ,
+    Request,
+    StartResponse,
+    connection_of,
+    json_answer,
+    let_go,
+    write,
+)
 
-from langfast_wsgi.emulator.sockets.events import Event
-from langfast_wsgi.emulator.sockets.websocket import BadHandshake, WebSocket, handshake
-from langfast_wsgi.emulator.web import MARK, Environ, StartResponse
+_REFUSALS = (
+    "Transport unknown",
+    "Session ID unknown",
+    "Bad handshake method",
+    "Bad request",
+    "Forbidden",
+    "Unsupported protocol version",
+)
+_TRANSPORT, _SESSION, _METHOD, _BAD, _FORBIDDEN, _VERSION = range(len(_REFUSALS))
+_TRANSPORTS = (Polling.name, WebSocket.name)
+_LAST_WORDS = 30.0  # seconds in which a client may still poll that it is over
+_NO_STORE = {"Cache-Control": "no-store"}
 
-_LARGEST_MESSAGE = 1_000_000
-_QUIET = logging.getLogger("langfast_wsgi.emulator.sockets")
+
+class Refused(Exception):
+    """A request that leads to no session."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(_REFUSALS[code])
+        self.code = code
+
+
+def _text(body: str) -> Answer:
+    return Answer(200, body.encode(), _NO_STORE, "text/plain; charset=UTF-8")
 
 
 class Engine:
-    """Clients by their Engine.IO session id (``eio_sid``): sending, closing, cutting."""
+    """The sessions by their ids, and the WSGI application that serves them."""
 
-    def __init__(self) -> None:
-        # The library logs whole payloads, tokens included, and every client's mistake as an error.
-        _QUIET.setLevel(logging.CRITICAL)
-        self.sio = socketio.Server(
-            async_mode="gevent",
-            cors_allowed_origins="*",
-            logger=_QUIET,
-            engineio_logger=_QUIET,
-            max_http_buffer_size=_LARGEST_MESSAGE,
-        )
-        self.eio = self.sio.eio
-        # A copy: the dictionary belongs to the library's module.
-        self.eio._async = {**self.eio._async, "websocket": self._transport_for}
-        self._transports: dict[str, WebSocket] = {}
+    def __init__(
+        self,
+        listen: Callable[[Session], Listener],
+        heartbeat: Heartbeat,
+        late: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._listen = listen
+        self._heartbeat = heartbeat
+        self._late = late  # seconds by which the open packet of a new session is late
+        self._sleep = sleep
+        self._sessions: dict[str, Session] = {}
 
-    def handle(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request under ``/socket.io/``."""
-
-        def marked(status: str, headers: list[tuple[str, str]]) -> object:
-            return start_response(status, [MARK, *headers])
-
-        answer: Iterable[bytes] = self.sio.handle_request(environ, marked)
-        return answer
-
-    def knows(self, eio_sid: str) -> bool:
-        """Whether the client is still there."""
-        return eio_sid in self.eio.sockets
-
-    def send(self, eio_sid: str, event: Event) -> None:
-        """Write the event to the WebSocket, or queue it behind what waits for a poll."""
-        transport = self._transports.get(eio_sid)
-        below = self.eio.sockets.get(eio_sid)
-        # Until an upgrade is complete the client reads its polls only; and what python-engineio
-        # still holds back (the CONNECT answer, say) must go first.
-        if transport and below and below.upgraded and below.queue.empty():
-            transport.write(event.frames)
-        elif below:
-            self._enqueue(eio_sid, event)
-
-    def abort(self, eio_sid: str) -> None:
-        """Cut a client's connection without a word; a polling one finds its session gone."""
-        transport = self._transports.get(eio_sid)
-        if transport:
-            transport.abort()
-        elif eio_sid in self.eio.sockets:
-            self.eio.sockets[eio_sid].close(wait=False, abort=True)
-
-    def freeze(self, eio_sid: str) -> None:
-        """Send a WebSocket client nothing any more, not even pings."""
-        transport = self._transports.get(eio_sid)
-        if transport:
-            transport.frozen = True
-
-    def close(self, eio_sid: str) -> None:
-        """Close a client's connection with a frame without a code, as Node's server does."""
-        transport = self._transports.get(eio_sid)
-        if transport:
-            transport.close()
-        else:
-            self.abort(eio_sid)
-
-    def _enqueue(self, eio_sid: str, event: Event) -> None:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or become a WebSocket."""
+        wants_upgrade = is_upgrade(environ)
         try:
-            # The payload's first byte is the packet type, which Packet writes itself.
-            self.eio.send_packet(eio_sid, Packet(MESSAGE, event.payload[1:].decode()))
-            if event.attachment is not None:
-                self.eio.send_packet(eio_sid, Packet(MESSAGE, event.attachment))
-        except EngineIOError:
-            pass  # closed a moment ago: the events of a user without sockets go nowhere
+            session = self._session(environ, wants_upgrade)
+            if wants_upgrade:
+                return self._upgrade(environ, session)
+            answer = self._answer(environ, session)
+        except Refused as refused:
+            answer = _refusal(refused, wants_upgrade)
+        return write(answer, start_response)
 
-    def _transport_for(self, handler: Any, _server: Any) -> Any:
-        """What python-engineio makes of an upgrade request: a WSGI application of its own."""
-        eio_sid: str = handler.__self__.sid
+    def _session(self, environ: Environ, wants_upgrade: bool) -> Session | None:
+        """The session that a request names, None for one that may open its own; or Refused."""
+        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        transport = query.get("transport")
+        if transport not in _TRANSPORTS:
+            raise Refused(_TRANSPORT)
+        if query.get("sid"):
+            session = self._sessions.get(query["sid"])
+            if session is None:
+                raise Refused(_SESSION)
+            if not wants_upgrade and session.transport.name != transport:
+                raise Refused(_BAD)
+            return session
+        if environ["REQUEST_METHOD"] != "GET":
+            raise Refused(_METHOD)
+        if (transport == WebSocket.name) != wants_upgrade:
+            raise Refused(_BAD)
+        if query.get("EIO") != "4":
+            raise Refused(_VERSION)
+        return None
 
-        def upgrade(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            stream = environ["wsgi.input"]  # of an upgrade request, the raw stream
-            try:
-                answer = handshake(environ)
-            except BadHandshake:
-                start_response("400 Bad Request", [MARK, ("Content-Type", "text/plain")])
-                return [b"Bad Request"]
-            connection = stream.raw._sock
-            connection.sendall(answer)
-            transport = WebSocket(connection, _LARGEST_MESSAGE)
-            self._transports[eio_sid] = transport
-            try:
-                handler(transport)
-            finally:
-                transport.abort()
-                self._transports.pop(eio_sid, None)
-                # The HTTP server reads a closed stream as: no more requests here.
-                stream.close()
-            return []
+    def _opened(self, transport: Transport) -> Session:
+        session = Session(transport, self._heartbeat, self._ended)
+        self._sessions[session.sid] = session
+        return session
 
-        return upgrade
+    def _ended(self, session: Session) -> None:
+        if session.transport.has_last_words:
+            Timer().start(_LAST_WORDS, lambda: self._forget(session))
+        else:
+            self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.pop(session.sid, None)
+
+    # --- long-polling ---------------------------------------------------------------------------
+
+    def _answer(self, environ: Environ, session: Session | None) -> Answer:
+        if session is None:
+            polling = Polling()
+            session = self._opened(polling)
+            late = self._late()
+            if late:
+                self._sleep(late)
+            session.open(self._listen)
+            return _text(packets.payload(polling.take()))
+        if not isinstance(session.transport, Polling):
+            raise Refused(_BAD)
+        if environ["REQUEST_METHOD"] == "GET":
+            return self._poll(environ, session, session.transport)
+        if environ["REQUEST_METHOD"] == "POST":
+            return self._post(environ, session, session.transport)
+        return Answer(500)
+
+    def _poll(self, environ: Environ, session: Session, polling: Polling) -> Answer:
+        if session.upgrading:
+            return _text(packets.NOOP)
+        try:
+            taken = polling.poll(connection_of(environ))
+        except Overlap:
+            session.fail()
+            return Answer(400)
+        except PollAbandoned as abandoned:
+            session.left()
+            raise AnswerLost from abandoned
+        if session.over:
+            self._forget(session)
+        return _text(packets.payload(taken))
+
+    def _post(self, environ: Environ, session: Session, polling: Polling) -> Answer:
+        if polling.posting:
+            session.fail()
+            return Answer(400)
+        polling.posting = True
+        try:
+            body = Request(environ).body(LARGEST_MESSAGE).decode()
+        except BodyTooLarge:
+            return Answer(413)
+        except UnicodeDecodeError as error:
+            session.fail()
+            raise Refused(_BAD) from error
+        finally:
+            polling.posting = False
+        if not all(map(session.received, body.split(packets.SEPARATOR))):
+            raise Refused(_BAD)
+        return Answer(200, b"ok", _NO_STORE, "text/html")
+
+    # --- WebSocket ------------------------------------------------------------------------------
+
+    def _upgrade(self, environ: Environ, session: Session | None) -> Iterable[bytes]:
+        try:
+            accepted = handshake(environ)
+        except BadHandshake as error:
+            raise Refused(_BAD) from error
+        websocket = WebSocket(connection_of(environ))
+        websocket.write(accepted)
+        try:
+            if session is None:
+                self._serve(self._begun(websocket), websocket)
+            elif upgraded(session, websocket):
+                self._serve(session, websocket)
+            websocket.close()
+            websocket.drain()
+        finally:
+            websocket.abort()
+            let_go(environ)
+        return []
+
+    def _begun(self, websocket: WebSocket) -> Session:
+        session = self._opened(websocket)
+        late = self._late()
+        if late:
+            Timer().start(late, lambda: session.open(self._listen))
+        else:
+            session.open(self._listen)
+        return session
+
+    def _serve(self, session: Session, websocket: WebSocket) -> None:
+        while (received := websocket.wait()) is not None:
+            session.received(received)
+        session.left()
+
+
+def _refusal(refused: Refused, wants_upgrade: bool) -> Answer:
+    if wants_upgrade:
+        headers = {"Connection": "close"}
+        return Answer(400, str(refused).encode(), headers, "text/html")
+    return json_answer(400, {"code": refused.code, "message": str(refused)})

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from langfast_wsgi.emulator.jsontext import encoded
 
-_TEXT = 0x81  # final fragment, text
-_BINARY = 0x82
-NOTHING = b"42[]"  # for a polling client in place of bytes that only a WebSocket can carry
+TEXT = 0x81  # final fragment, text
+BINARY = 0x82
+NOTHING = (
+    b"6"  # an empty packet, for a polling client in place of bytes that only a WebSocket can carry
+)
 _EVENT = b"42"  # Engine.IO message, Socket.IO event
 _BINARY_EVENT = b"451-"  # a binary event with one attachment
 
@@ -35,7 +37,7 @@ def event(name: str, *arguments: object, attachment: bytes | None = None) -> Eve
     """An event of the default namespace."""
     prefix = _EVENT if attachment is None else _BINARY_EVENT
     payload = prefix + encoded([name, *arguments])
-    frames = frame(_TEXT, payload)
+    frames = frame(TEXT, payload)
     if attachment is not None:
-        frames += frame(_BINARY, attachment)
+        frames += frame(BINARY, attachment)
     return Event(payload, attachment, frames)

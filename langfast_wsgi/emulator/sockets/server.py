@@ -1,143 +1,163 @@
-"""The Socket.IO server: who may join, and the closes that Node's server has.
+"""Socket.IO on top of the engine: who joins which namespace, and the closes that Node's server has.
 
-python-socketio ignores events before CONNECT and garbage, waits for ever for a CONNECT, and answers
-an unknown namespace in another shape than Node's server. All of that is corrected here, at the
-handlers that python-engineio offers.
+A client that says anything before it has joined, or anything malformed, is closed at once; one that
+joins nothing in time is closed, too.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import gevent
-from socketio.exceptions import ConnectionRefusedError as RefusedBySocketIO
-from socketio.packet import CONNECT, CONNECT_ERROR, Packet
 
-from langfast_wsgi.emulator.counters import Counters
-from langfast_wsgi.emulator.sockets.channels import Channels, How
-from langfast_wsgi.emulator.sockets.engine import Engine
+from langfast_wsgi.emulator.sockets import messages
+from langfast_wsgi.emulator.sockets.channels import How
 from langfast_wsgi.emulator.sockets.events import Event
-from langfast_wsgi.emulator.web import Environ, StartResponse
-
-Admit = Callable[[object], str]  # CONNECT payload to user id, or Refused
+from langfast_wsgi.emulator.sockets.messages import BadMessage, Decoder, Message
+from langfast_wsgi.emulator.sockets.session import Session
+from langfast_wsgi.emulator.sockets.timer import Timer
 
 
 class Refused(Exception):
-    """The CONNECT is answered with CONNECT_ERROR and this message."""
+    """A CONNECT is answered with CONNECT_ERROR: a dictionary, a text, or None for no payload."""
+
+    def __init__(self, payload: object) -> None:
+        super().__init__(payload)
+        self.payload = payload
 
 
-class Connection:
-    """One client that joined: a :class:`~langfast_wsgi.emulator.sockets.channels.Channel`."""
+class Member:
+    """One client in one namespace: a :class:`~langfast_wsgi.emulator.sockets.channels.Channel`."""
 
-    def __init__(self, engine: Engine, sid: str, eio_sid: str, user_id: str) -> None:
-        self._engine = engine
-        self._sid = sid
-        self._eio_sid = eio_sid
-        self.user_id = user_id
+    def __init__(self, session: Session, namespace: str, who: str) -> None:
+        self._session = session
+        self._namespace = namespace
+        self.who = who
+        self.sid = secrets.token_urlsafe(15)
+        self.leave: Callable[[], None] = lambda: None
 
     def send(self, event: Event) -> None:
         """Send an event; never blocks."""
-        self._engine.send(self._eio_sid, event)
+        self._session.send(event)
+
+    def say(self, kind: int, data: object, id: int | None = None) -> None:
+        """Send a message of the namespace."""
+        for packet in messages.encoded(kind, self._namespace, data, id):
+            self._session.say(packet)
 
     def cut(self, how: How) -> None:
         """Take the connection from the client."""
         if how == "kick":
-            self._engine.sio.disconnect(self._sid)
-        elif how == "freeze":
-            self._engine.freeze(self._eio_sid)
+            for packet in messages.encoded(messages.DISCONNECT, self._namespace):
+                self._session.say(packet)
+            self.leave()
         else:
-            self._engine.abort(self._eio_sid)
+            _CUTS[how](self._session)
 
 
-class SocketServer:
-    """Accepts, admits, closes; what users are sent is the business of the channels."""
+_CUTS: Mapping[How, Callable[[Session], None]] = {
+    "abort": Session.abort,
+    "close": Session.close,
+    "freeze": Session.freeze,
+    "no-pings": Session.stop_pings,
+}
+
+
+class Namespace(Protocol):
+    """What can be joined."""
+
+    def admit(self, auth: object, /) -> str:
+        """Who the payload of a CONNECT names; may take its time; raises Refused."""
+
+    def joined(self, member: Member, auth: object, /) -> None:
+        """A member is in, and was told so."""
+
+    def heard(self, member: Member, message: Message, /) -> None:
+        """A member sent an event or an acknowledgement."""
+
+    def left(self, member: Member, /) -> None:
+        """A member is out."""
+
+
+class Client:
+    """One session and what it has joined: the session's listener."""
 
     def __init__(
         self,
-        admit: Admit,
-        channels: Channels,
-        counters: Counters,
-        lifetime: float | None,
+        session: Session,
+        namespaces: Mapping[str, Namespace],
         connect_timeout: float,
+        lifetime: float | None,
     ) -> None:
-        self._admit = admit
-        self._channels = channels
-        self._counters = counters
-        self._lifetime = lifetime
-        self._connect_timeout = connect_timeout
-        self._joined: dict[str, Connection] = {}
-        self._timers: dict[str, Any] = {}
-        self._engine = Engine()
-        self._sio = self._engine.sio
-        self._engine.eio.on("connect", self._opened)
-        self._engine.eio.on("message", self._received)
-        self._engine.eio.on("disconnect", self._closed)
-        self._sio.on("connect", self._connected)
-        self._sio.on("disconnect", self._left)
+        self._session = session
+        self._namespaces = namespaces
+        self._decoder = Decoder()
+        self._members: dict[str, Member | None] = {}  # None while it is being decided
+        self._patience = Timer()
+        self._patience.start(connect_timeout, session.close)
+        self._lifetime = Timer()
+        if lifetime is not None:
+            self._lifetime.start(lifetime, session.abort)
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """The WSGI application under ``/socket.io/``."""
-        return self._engine.handle(environ, start_response)
-
-    def _opened(self, eio_sid: str, environ: Environ) -> None:
-        self._sio._handle_eio_connect(eio_sid, environ)
-        self._arm(eio_sid, self._connect_timeout, self._engine.close)
-
-    def _closed(self, eio_sid: str, reason: str) -> None:
-        self._disarm(eio_sid)
-        self._sio._handle_eio_disconnect(eio_sid, reason)
-
-    def _received(self, eio_sid: str, data: str | bytes) -> None:
-        if isinstance(data, str) and eio_sid not in self._joined:
-            self._before_joining(eio_sid, data)
+    def received(self, data: str | bytes, /) -> None:
+        """A message came."""
+        try:
+            message = self._decoder.add(data)
+        except BadMessage:
+            self._session.close()
             return
-        try:
-            self._sio._handle_eio_message(eio_sid, data)
-        except Exception:  # whatever the parser chokes on
-            self._engine.close(eio_sid)
+        if message is not None:
+            self._handle(message)
 
-    def _before_joining(self, eio_sid: str, data: str) -> None:
-        try:
-            packet = Packet(encoded_packet=data)
-        except Exception:  # as above
-            packet = None
-        if packet is None or packet.packet_type != CONNECT:
-            self._engine.close(eio_sid)
-        elif packet.namespace not in (None, "/"):
-            unknown = {"message": "Invalid namespace"}
-            refusal = Packet(CONNECT_ERROR, data=unknown, namespace=packet.namespace)
-            self._engine.eio.send(eio_sid, refusal.encode())
+    def closed(self) -> None:
+        """The session is over."""
+        self._patience.stop()
+        self._lifetime.stop()
+        for name in tuple(self._members):
+            self._leave(name)
+
+    def _handle(self, message: Message) -> None:
+        name = message.namespace
+        member = self._members.get(name)
+        if message.kind == messages.CONNECT and name not in self._members:
+            self._connect(name, message.data)
+        elif member is None or message.kind in (messages.CONNECT, messages.CONNECT_ERROR):
+            self._session.close()
+        elif message.kind == messages.DISCONNECT:
+            self._leave(name)
         else:
-            self._sio._handle_eio_message(eio_sid, data)
+            self._namespaces[name].heard(member, message)
 
-    def _connected(self, sid: str, _environ: Environ, auth: object = None) -> None:
-        eio_sid: str = self._sio.manager.eio_sid_from_sid(sid, "/")
+    def _connect(self, name: str, auth: object) -> None:
+        namespace = self._namespaces.get(name)
+        if namespace is None:
+            self._say(messages.CONNECT_ERROR, name, {"message": "Invalid namespace"})
+            return
+        self._members[name] = None
+        # A greenlet of its own: while somebody is made to wait, what else it sends is heard.
+        gevent.spawn(self._decide, namespace, name, auth)
+
+    def _decide(self, namespace: Namespace, name: str, auth: object) -> None:
         try:
-            user_id = self._admit(auth)
+            who = namespace.admit(auth)
         except Refused as refused:
-            self._counters.connects_refused += 1
-            raise RefusedBySocketIO(str(refused)) from refused
-        if not self._engine.knows(eio_sid):
-            # It went away while a fault made it wait.
-            raise RefusedBySocketIO("gone")
-        connection = Connection(self._engine, sid, eio_sid, user_id)
-        self._joined[eio_sid] = connection
-        self._channels.join(user_id, connection)
-        self._counters.connects += 1
-        self._disarm(eio_sid)
-        if self._lifetime is not None:
-            self._arm(eio_sid, self._lifetime, self._engine.abort)
+            self._members.pop(name, None)
+            self._say(messages.CONNECT_ERROR, name, refused.payload)
+            return
+        if self._session.over:
+            return
+        self._patience.stop()
+        member = Member(self._session, name, who)
+        member.leave = lambda: self._leave(name)
+        self._members[name] = member
+        self._say(messages.CONNECT, name, {"sid": member.sid})
+        namespace.joined(member, auth)
 
-    def _left(self, sid: str, _reason: str) -> None:
-        eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
-        connection = self._joined.pop(eio_sid, None)
-        if connection is not None:
-            self._channels.leave(connection.user_id, connection)
+    def _leave(self, name: str) -> None:
+        member = self._members.pop(name, None)
+        if member is not None:
+            self._namespaces[name].left(member)
 
-    def _arm(self, eio_sid: str, seconds: float, action: Callable[[str], None]) -> None:
-        self._timers[eio_sid] = gevent.spawn_later(seconds, action, eio_sid)
-
-    def _disarm(self, eio_sid: str) -> None:
-        timer = self._timers.pop(eio_sid, None)
-        # A timer that is just going off must not kill itself halfway.
-        if timer is not None and timer is not gevent.getcurrent():
-            timer.kill(block=False)
+    def _say(self, kind: int, name: str, data: object) -> None:
+        for packet in messages.encoded(kind, name, data):
+            self._session.say(packet)

@@ -1,5 +1,7 @@
 """A WebSocket on a gevent socket: writes that never block, reads by wsproto, cuts at TCP level.
 
+As a transport of the engine it carries a packet in each message.
+
 Theory. Events are written as ready-made frames straight to the kernel. What the kernel does not
 take goes to a backlog, which one greenlet drains; while there is a backlog every write joins it, so
 the order of writes is the order on the wire whoever writes. A reader too slow for the backlog limit
@@ -15,10 +17,11 @@ from typing import Any
 import gevent
 from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode, ParseFailed
 
-from langfast_wsgi.emulator.sockets.events import frame
+from langfast_wsgi.emulator.sockets.events import BINARY, TEXT, Event, frame
 from langfast_wsgi.emulator.web import MARK, Environ
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+LARGEST_MESSAGE = 1_000_000  # of a client; the server may send more
 _READ = 65536
 _BACKLOG_LIMIT = 64 * 1024 * 1024
 _NO_CODE = CloseReason.NO_STATUS_RCVD
@@ -46,11 +49,13 @@ def handshake(environ: Environ) -> bytes:
 
 
 class WebSocket:
-    """One upgraded connection; ``send``, ``wait`` and ``close`` are what python-engineio calls."""
+    """One upgraded connection."""
 
-    def __init__(self, connection: Any, largest_message: int) -> None:
+    name = "websocket"
+    has_last_words = False  # whatever is sent goes out at once
+
+    def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._largest = largest_message
         self._frames = FrameProtocol(client=False, extensions=[])
         self._messages: deque[str | bytes] = deque()
         self._partial = bytearray()
@@ -63,16 +68,20 @@ class WebSocket:
     def __repr__(self) -> str:
         return f"<WebSocket gone={self.gone} backlog={self._backlog_size}>"
 
-    def send(self, message: str | bytes) -> None:
-        """Send one message."""
-        if isinstance(message, str):
-            self.write(frame(0x81, message.encode("utf-8", "backslashreplace")))
+    def send(self, packet: str | bytes) -> None:
+        """Send one packet."""
+        if isinstance(packet, str):
+            self.write(frame(TEXT, packet.encode("utf-8", "backslashreplace")))
         else:
-            self.write(frame(0x82, message))
+            self.write(frame(BINARY, packet))
+
+    def send_event(self, event: Event) -> None:
+        """Send an event, which is framed already."""
+        self.write(event.frames)
 
     def write(self, data: bytes) -> None:
         """Write whole frames; what the kernel does not take at once is written later."""
-        if self.gone or self.frozen:
+        if self.gone or self.frozen or self._closing:
             return
         if self._backlog:
             self._keep(data)
@@ -89,28 +98,32 @@ class WebSocket:
             gevent.spawn(self._drain)
 
     def wait(self) -> str | bytes | None:
-        """The next message, or None when the connection is over."""
+        """The next message, or None when there will be no more."""
         while not self._messages:
-            try:
-                data = self._connection.recv(_READ)
-            except OSError:
-                data = b""
-            if not data or self.gone:
-                self.abort()
+            if self._closing or not self._receive():
                 return None
-            try:
-                self._read(data)
-            except ParseFailed as error:
-                self.close(error.code)
         return self._messages.popleft()
+
+    def drain(self) -> None:
+        """Wait for the peer to answer our close frame, or for our patience to end."""
+        while self._receive():
+            pass
 
     def close(self, code: int | None = None) -> None:
         """Send a close frame, once, and give the peer a moment to answer it."""
         if self._closing or self.gone:
             return
-        self._closing = True
         self.write(bytes(self._frames.close(code)))
+        self._closing = True
         gevent.spawn_later(_CLOSE_PATIENCE, self.abort)
+
+    def fail(self) -> None:
+        """Close it for what the client did."""
+        self.close()
+
+    def release(self) -> None:
+        """Close it for the client that said goodbye."""
+        self.close()
 
     def abort(self) -> None:
         """Cut the TCP connection; what was written before still arrives."""
@@ -123,6 +136,20 @@ class WebSocket:
             self._connection.shutdown(sockets.SHUT_RDWR)
         except OSError:
             pass
+
+    def _receive(self) -> bool:
+        try:
+            data = self._connection.recv(_READ)
+        except OSError:
+            data = b""
+        if not data or self.gone:
+            self.abort()
+            return False
+        try:
+            self._read(data)
+        except ParseFailed as error:
+            self.close(error.code)
+        return True
 
     def _keep(self, data: bytes) -> None:
         self._backlog.append(data)
@@ -160,7 +187,7 @@ class WebSocket:
 
     def _collect(self, part: str | bytes, finished: bool) -> None:
         self._partial += part.encode() if isinstance(part, str) else part
-        if len(self._partial) > self._largest:
+        if len(self._partial) > LARGEST_MESSAGE:
             self.close(CloseReason.MESSAGE_TOO_BIG)
         elif finished:
             whole = bytes(self._partial)

@@ -7,14 +7,16 @@ import pytest
 from langfast_wsgi.emulator import control
 from langfast_wsgi.emulator.counters import Counters
 from langfast_wsgi.emulator.faults.names import ALL_FAULTS
-from langfast_wsgi.emulator.faults.switchboard import BODIES, HTTP_SERVICES
+from langfast_wsgi.emulator.faults.switchboard import BODIES, KEYS, SERVICES, SHAPES
 from langfast_wsgi.emulator.options import parser
 from langfast_wsgi.emulator.replies.models import MODELS
 from langfast_wsgi.emulator.replies.steering import TABLE
+from langfast_wsgi.emulator.sockets.channels import HOWS
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text("utf-8")
 _OPTIONS = [name for action in parser()._actions for name in action.option_strings]
-_NAMES = [*ALL_FAULTS, *MODELS, *TABLE, *BODIES, *HTTP_SERVICES, *Counters().as_json()]
+_SWITCHED = [*SERVICES, *KEYS, *BODIES, *SHAPES]
+_NAMES = [*ALL_FAULTS, *MODELS, *TABLE, *HOWS, *_SWITCHED, *Counters().as_json()]
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -32,10 +34,12 @@ def test_every_option_is_explained(option: str) -> None:
     [
         "/emulator/stats",
         "/emulator/runs",
+        "/emulator/history",
         "/emulator/faults",
         "/emulator/sockets/drop",
         "/emulator/tokens/expire",
         "/emulator/tokens/revoke",
+        "/emulator/elsewhere",
     ],
 )
 def test_every_control_route_is_listed_where_it_is_made_and_on_the_page(path: str) -> None:

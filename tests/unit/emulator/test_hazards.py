@@ -13,6 +13,7 @@ from langfast_wsgi.emulator.runs.steps import Cut, End, Raw, Say, Step, plain
 _REPLY = Reply("abcdef", chunks=3, interval=0.5, delay=2.0)
 _PLAIN = Details()
 _END = "=abcdef"
+_HALF = "\ud83e"
 
 
 def _shown(step: Step) -> str:
@@ -64,9 +65,15 @@ def test_an_empty_text_is_only_completed_after_its_delay() -> None:
         ("drop", {"at": 3}, ["ab", "abcd", "abcdef", "<abort>", _END]),
         ("drop-for-good", {"at": 2}, ["ab", "abcd", "<abort>", "<dropped>"]),
         ("kick", {"at": 0}, ["<kick>", "ab", "abcd", "abcdef", _END]),
+        ("close", {"at": 1}, ["ab", "<close>", "abcd", "abcdef", _END]),
+        ("no-pings", {"at": 0}, ["<no-pings>", "ab", "abcd", "abcdef", _END]),
         ("freeze", {"at": 2}, ["ab", "abcd", "<freeze>", "abcdef", _END]),
         ("bad-text", {"at": 2}, ["ab", "abcd", "<raw>", "abcdef", _END]),
         ("bad-frame", {"at": 0}, ["<raw>", "ab", "abcd", "abcdef", _END]),
+        ("huge-frame", {"at": 1}, ["ab", "<raw>", "abcd", "abcdef", _END]),
+        ("bad-packet", {"at": 1}, ["ab", "<raw>", "abcd", "abcdef", _END]),
+        ("noop", {"at": 1}, ["ab", "<raw>", "abcd", "abcdef", _END]),
+        ("lone-surrogate", {}, [f"a{_HALF}b", f"a{_HALF}bcd", f"a{_HALF}bcdef", f"=a{_HALF}bcdef"]),
         ("duplicate", {}, ["ab", "ab", "abcd", "abcd", "abcdef", "abcdef", _END]),
         ("reorder", {}, ["abcd", "ab", "abcdef", _END]),
         ("rewrite", {"at": 1}, ["ab", "~abcd", "~abcdef", "=~abcdef"]),
@@ -81,6 +88,27 @@ def test_a_fault_changes_what_is_said(
     fault: str, details: dict[str, object], said: list[str]
 ) -> None:
     assert _said(fault, **details) == said
+
+
+def test_an_endless_run_says_its_text_again_until_it_is_large_enough() -> None:
+    said = _said("endless", size=24)
+    assert said == ["ab", "abcd", "abcdef", *("abcdef" * times for times in (2, 3, 4)), "<silent>"]
+
+
+def test_an_endless_run_keeps_its_pace_and_ends_after_its_seconds() -> None:
+    plan = _plan("endless", details=Details(seconds=2.0))
+    assert [step.after for step in plan] == [2.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.0]
+
+
+def test_an_endless_run_without_waits_still_lets_others_in() -> None:
+    reply = Reply("abcdef", chunks=1, interval=0.0)
+    plan = _plan("endless", reply=reply, details=Details(size=600))
+    assert all(step.after > 0 for step in plan[1:-1])
+    assert len(plan) == 101
+
+
+def test_an_endless_run_without_a_text_ends_at_once() -> None:
+    assert [_shown(step) for step in _plan("endless", reply=Reply(""))] == ["<silent>"]
 
 
 def test_faults_can_be_combined() -> None:
@@ -102,4 +130,5 @@ def test_a_fault_keeps_the_whole_duration(fault: str) -> None:
 
 
 def test_every_fault_of_a_run_is_made_somewhere() -> None:
-    assert set(TRANSFORMATIONS) | SHAPE_FAULTS | {"big"} == set(RUN_FAULTS)
+    elsewhere = {"big", "to-everyone"}
+    assert set(TRANSFORMATIONS) | SHAPE_FAULTS | elsewhere == set(RUN_FAULTS) | {"other-jobs"}

@@ -48,6 +48,9 @@ def test_a_message_goes_with_the_events_as_their_error() -> None:
     ("fault", "events"),
     [
         ("as-plain-text", [["execution:chunk", "so far"]]),
+        ("as-number", [["execution:chunk", 6]]),
+        ("as-null", [["execution:chunk", None]]),
+        ("as-list", [["execution:chunk", [_RECORD]]]),
         ("extra-argument", [["execution:chunk", _RECORD, "offset-1"]]),
         ("no-argument", [["execution:chunk"], ["execution:chunk", _RECORD]]),
         (
@@ -87,6 +90,42 @@ def test_completion_finished_stands_in_for_the_completed_event() -> None:
 def test_unknown_run_comes_before_the_chunk_with_another_id() -> None:
     [[_, stranger], [_, own]] = _sent(_CHUNK, "unknown-run")
     assert stranger["executionId"] != own["executionId"]
+
+
+@pytest.mark.parametrize("fault", ["as-number", "as-null", "as-list", "chunk-change"])
+def test_the_end_is_a_whole_record_all_the_same(fault: str) -> None:
+    [[_, record]] = _sent(_LAST, fault, change={"content": None, "status": 5})
+    assert (record["status"], record["content"]) == ("completed", "so far, so good")
+
+
+def test_chunk_change_replaces_fields_and_takes_them_away() -> None:
+    [[_, record]] = _sent(_CHUNK, "chunk-change", change={"content": 5, "executionId": None})
+    assert record == {"status": "in_progress", "finish_reason": None, "content": 5}
+
+
+def test_the_other_jobs_say_something_else_before_each_event() -> None:
+    reply = Reply("", faults=frozenset({"other-jobs"}))
+    for say in (_CHUNK, _LAST):
+        events = shaper(reply, _JOB, ["a", "b"])(say)
+        records = [json.loads(event.payload[2:])[1] for event in events]
+        told = [(record["executionId"], record["content"]) for record in records]
+        assert told == [("a", say.text.upper()), ("b", say.text.upper()), (_JOB, say.text)]
+        assert {record["status"] for record in records} == {say.status}
+
+
+def test_as_binary_record_puts_the_whole_record_into_an_attachment() -> None:
+    reply = Reply("", faults=frozenset({"as-binary-record"}))
+    [event] = shaper(reply, _JOB)(_CHUNK)
+    assert event.payload == b'451-["execution:chunk",{"_placeholder":true,"num":0}]'
+    assert json.loads(event.attachment or b"") == _RECORD
+
+
+def test_bad_binary_comes_before_the_chunk_and_is_no_utf_8() -> None:
+    reply = Reply("", faults=frozenset({"bad-binary"}))
+    bad, good = shaper(reply, _JOB)(_CHUNK)
+    with pytest.raises(UnicodeDecodeError):
+        (bad.attachment or b"").decode()
+    assert json.loads(good.payload[2:])[1] == _RECORD
 
 
 def test_as_binary_puts_the_text_into_an_attachment() -> None:

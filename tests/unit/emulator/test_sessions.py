@@ -100,3 +100,14 @@ def test_the_sessions_of_a_user_are_that_users_only(sessions: Sessions) -> None:
     mine = [sessions.open("me", "anonymous") for _ in range(2)]
     sessions.open("you", "anonymous")
     assert sessions.of_user("me") == mine
+
+
+def test_each_use_of_a_token_is_told_by_its_place(clock: _Clock) -> None:
+    told: list[int] = []
+    sessions = Sessions(clock, 0.0, lambda _, place: told.append(place))
+    _, tokens = _family(sessions, clock)
+    sessions.refresh(tokens[1])
+    _refused(sessions, tokens[0])
+    _refused(sessions, tokens[2])
+    _refused(sessions, "abcdefghijkl")
+    assert told == [0, 1, 1, 0, 2]

@@ -1,11 +1,12 @@
 """Service faults: switching, counting down, serving."""
 
+import json
 from typing import Any
 
 import pytest
 
-from langfast_wsgi.emulator.faults.serving import served
-from langfast_wsgi.emulator.faults.switchboard import HttpFault, Switchboard
+from langfast_wsgi.emulator.faults.serving import changed, served
+from langfast_wsgi.emulator.faults.switchboard import ConnectFault, HttpFault, Switchboard
 from langfast_wsgi.emulator.faults.turns import Turns, prompt_key
 from langfast_wsgi.emulator.shapes import BadShape
 from langfast_wsgi.emulator.web import Answer, AnswerLost, json_answer
@@ -52,6 +53,11 @@ def test_only_the_named_services_are_changed() -> None:
         ({"sign_up": {"change": []}}, "sign_up: 'change' must be an object"),
         ({"connect": {"refuse": 1}}, "connect: 'refuse' must be true or false"),
         ({"connect": {"status": 500}}, "connect: 'status' is not known"),
+        ({"connect": {"shape": "round"}}, "connect: 'shape' must be one of object"),
+        ({"open": {"status": 500}}, "open: 'status' is not known"),
+        ({"handshake": {"change": {}}}, "handshake: 'change' is not known"),
+        ({"start": {"location": "/a\r\nX: y"}}, "start: 'location' must be a text of one line"),
+        ({"start": {"drip": -1}}, "start: 'drip' must be a number of seconds"),
     ],
 )
 def test_a_bad_fault_is_named_and_nothing_is_switched(given: Any, sentence: str) -> None:
@@ -95,6 +101,59 @@ def test_a_hanging_service_waits_and_then_does_its_work() -> None:
 def test_a_fault_makes_another_answer(given: dict[str, Any], status: int, body: bytes) -> None:
     answer, _ = _serve(**given)
     assert (answer.status, answer.body) == (status, body)
+
+
+def test_garbage_is_neither_json_nor_utf_8() -> None:
+    answer, _ = _serve(body="garbage")
+    with pytest.raises(UnicodeDecodeError):
+        answer.body.decode()
+
+
+def test_a_huge_answer_is_json_of_ten_megabytes() -> None:
+    answer, _ = _serve(body="huge")
+    assert len(answer.body) == 10_000_000
+    assert set(json.loads(answer.body)) == {"x"}
+
+
+def test_a_bad_key_is_what_the_gateway_in_front_says() -> None:
+    answer, _ = _serve(body="bad-key")
+    assert (answer.status, set(json.loads(answer.body))) == (401, {"message", "hint"})
+
+
+def test_a_redirect_says_where_to() -> None:
+    answer, _ = _serve(status=307, location="/there")
+    assert (answer.status, answer.headers) == (307, {"Location": "/there"})
+
+
+def test_a_dripping_answer_is_the_usual_one_with_its_pace() -> None:
+    answer, slept = _serve(drip=0.5)
+    assert (answer.status, answer.drip, slept) == (200, 0.5, [])
+
+
+def test_a_changed_answer_keeps_its_other_fields_even_if_they_are_null() -> None:
+    assert changed({"a": None, "b": 1}, {"b": None, "c": 2}) == {"a": None, "c": 2}
+
+
+@pytest.mark.parametrize(
+    ("given", "payload"),
+    [
+        ({"message": "no"}, {"message": "no"}),
+        ({"message": "no", "data": {"code": 5}}, {"message": "no", "data": {"code": 5}}),
+        ({"message": "no", "shape": "text"}, "no"),
+        ({"shape": "empty"}, {}),
+        ({"shape": "bare"}, None),
+    ],
+)
+def test_a_refused_connect_has_one_of_several_payloads(
+    given: dict[str, Any], payload: object
+) -> None:
+    assert ConnectFault(refuse=True, **given).payload() == payload
+
+
+def test_the_open_packet_is_late_as_often_as_asked_for() -> None:
+    board = Switchboard()
+    board.put({"open": {"hang": 5, "times": 1}})
+    assert [board.late(), board.late()] == [5, 0]
 
 
 def test_a_page_of_html_is_a_502_unless_told_otherwise() -> None:
