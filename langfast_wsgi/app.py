@@ -58,6 +58,7 @@ class Langfast:
             settings,
             self.gateway,
             runtime.Connection,
+            runtime.outlet,
             runtime.deadline,
             runtime.refuse_body,
             runtime.READ,
@@ -101,7 +102,7 @@ class Langfast:
                 share=settings.share(slot, workers),
                 state=Path(metrics_folder() or runtime.state_folder()),
                 note=note.shared(),
-                spawn=runtime.spawn,
+                runtime=runtime,
             )
             provider.start()
             self._gateway = Gateway(

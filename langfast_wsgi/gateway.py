@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
-from langfast_wsgi.conversation.events import Event, Finished, Silence
+from langfast_wsgi.conversation.events import Event, Finished, Pause
 from langfast_wsgi.conversation.order import OutOfOrder, ordered
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
@@ -111,6 +111,7 @@ class Gateway:
         self._admit()
         try:
             source = provider.run(request)
+            del request  # see the provider, which knows how long it is needed
             with closing(source):
                 events: Iterator[Event] = self._guarded(source, begun)
                 for stage in stages:
@@ -151,7 +152,7 @@ class Gateway:
         deadline = begun + self._run_timeout
         waiting = True
         for event in events:
-            if waiting and not isinstance(event, Silence):
+            if waiting and not isinstance(event, Pause):
                 waiting = False
                 metrics.FIRST_EVENT.observe(time.monotonic() - begun)
             yield event

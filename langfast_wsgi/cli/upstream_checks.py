@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from langfast_wsgi import embedded
+from langfast_wsgi import embedded, runtime
 from langfast_wsgi.cli import advice, reach
 from langfast_wsgi.cli.steps import NotDone, Step, Wrong
 from langfast_wsgi.conversation.request import RunRequest
@@ -142,7 +142,9 @@ class UpstreamChecks:
 
     def _connect(self) -> str:
         credential = self._known()
-        self._session = Session(credential.inbox, lambda _: credential.inbox.interrupt())
+        self._session = Session(
+            credential.inbox, lambda _: credential.inbox.interrupt(), runtime.receiver
+        )
         begun = time.monotonic()
         self._session.connect(
             self._upstream.socket_url,
@@ -200,7 +202,8 @@ def _followed(mailbox: Mailbox, idle: float) -> tuple[float | None, int, str]:
     first: float | None = None
     length = 0
     while True:
-        news = mailbox.take(idle)
+        mailbox.wait(idle)
+        news = mailbox.take()
         if news is None:
             raise UpstreamSilent("The upstream stopped sending.")
         if news.text:

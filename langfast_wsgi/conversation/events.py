@@ -4,8 +4,9 @@ A stream is an iterator of these. A failure is no event: it is raised, as a
 :class:`~langfast_wsgi.errors.GatewayError`. Which event may follow which stands in ``order.py``.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,25 @@ class Replaced:
     text: str
 
 
+class Bell(Protocol):
+    """What a stream that pauses waits for."""
+
+    #: Called by whoever brings news, in place of waking who waits: True where that saw to them.
+    listener: Callable[[], bool] | None
+
+    def wait(self) -> bool:
+        """Block until there is news (True), or the time has come to look around (False)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """Nothing came for a moment: the time to look whether the caller is still there."""
+class Pause:
+    """The stream has nothing now. It never blocks: who reads it waits for the bell, then goes on.
+
+    So a stream may be read by whoever has the time, as long as it is one at a time.
+    """
+
+    bell: Bell
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +67,13 @@ class Usage:
     completion_tokens: int
 
 
-Event: TypeAlias = Text | Replaced | Silence | Finished | Usage
-
-SILENCE = Silence()
+Event: TypeAlias = Text | Replaced | Pause | Finished | Usage
 
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})
+
+
+def awaited(events: Iterable[Event]) -> Iterator[Event]:
+    """The events, with the waiting done: only those pauses remain at which no news came in time."""
+    for event in events:
+        if not isinstance(event, Pause) or not event.bell.wait():
+            yield event

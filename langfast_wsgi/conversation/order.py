@@ -1,13 +1,13 @@
 """The legal order of events, as a table.
 
 Theory: a stream is in one of three states. It is *open* until the end was said, *finished* after
-it, and *counted* once usage was given, which is the last thing that can come. Silence changes
+it, and *counted* once usage was given, which is the last thing that can come. A pause changes
 nothing and may come at any time before the end. A stream that stops while it is open was cut off.
 
 ======== ============================== ========
 state    event                          next
 ======== ============================== ========
-open     Text, Replaced, Silence        open
+open     Text, Replaced, Pause          open
 open     Finished                       finished
 finished Usage                          counted
 ======== ============================== ========
@@ -16,7 +16,7 @@ finished Usage                          counted
 from collections.abc import Iterator
 from enum import Enum
 
-from langfast_wsgi.conversation.events import Event, Finished, Replaced, Silence, Text, Usage
+from langfast_wsgi.conversation.events import Event, Finished, Pause, Replaced, Text, Usage
 
 
 class State(Enum):
@@ -31,7 +31,7 @@ NEXT: dict[State, dict[type[Event], State]] = {
     State.OPEN: {
         Text: State.OPEN,
         Replaced: State.OPEN,
-        Silence: State.OPEN,
+        Pause: State.OPEN,
         Finished: State.FINISHED,
     },
     State.FINISHED: {Usage: State.COUNTED},

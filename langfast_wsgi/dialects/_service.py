@@ -17,6 +17,18 @@ class Connection(Protocol):
         ...
 
 
+class Outlet(Protocol):
+    """A way to the caller past the server, for the middle of a chunked body."""
+
+    def send(self, data: bytes) -> bool:
+        """Send what can be sent without waiting; False where a rest is left for ``flush``."""
+        ...
+
+    def flush(self) -> None:
+        """Send the rest, waiting for the caller. Raises OSError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The gateway and what surrounds it."""
@@ -26,6 +38,8 @@ class Service:
     gateway: Callable[[], Gateway]
     #: The connection under a request's WSGI environ.
     connection: Callable[[Mapping[str, Any]], Connection]
+    #: The outlet behind a request's start_response, once its headers are out; None: there is none.
+    outlet: Callable[[object], Outlet | None]
     #: Raises TimeoutError in its block after so many seconds, where this process can do that.
     deadline: Callable[[float], AbstractContextManager[None]]
     #: No more of the body under a request's WSGI environ is taken: the connection is spent.

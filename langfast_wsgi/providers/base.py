@@ -1,10 +1,39 @@
 """What a provider is: a named source of runs."""
 
-from collections.abc import Generator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 from langfast_wsgi.conversation.events import Event
 from langfast_wsgi.conversation.request import RunRequest
+
+
+class Runtime(Protocol):
+    """How this process does things at once. The module ``runtime`` is one."""
+
+    def spawn(self, task: Callable[[], None], /) -> object:
+        """Run a task beside this one."""
+        ...
+
+    def new_lock(self) -> AbstractContextManager[object]:
+        """A lock around a few steps that wait for nothing."""
+        ...
+
+    def receiver(self, connection: Any, /) -> "Receiver":
+        """Reads a connected socket in large pieces."""
+        ...
+
+
+class Receiver(Protocol):
+    """Called, it waits for bytes and returns what came; empty at the end. Raises OSError."""
+
+    def __call__(self) -> bytes:
+        """The next piece."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be read; may be called twice. The socket is not touched."""
+        ...
 
 
 class Provider(Protocol):
@@ -25,7 +54,7 @@ class Provider(Protocol):
         ...
 
     def run(self, request: RunRequest) -> Generator[Event, None, None]:
-        """One run, in legal order; Silence at least once a second while nothing comes.
+        """One run, in legal order; a pause wherever nothing has come.
 
         Raises GatewayError. Closing the iterator abandons the run and frees its place.
         """

@@ -8,7 +8,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from langfast_wsgi.conversation.events import (
-    SILENCE,
     Event,
     Finished,
     Replaced,
@@ -18,6 +17,7 @@ from langfast_wsgi.conversation.events import (
 from langfast_wsgi.conversation.fold import Completion
 from langfast_wsgi.dialects.chat.encode import DONE, PIECE, ChunkEncoder, completion_body
 from langfast_wsgi.errors import GatewayError, RateLimited, RunFailed, UpstreamGarbled
+from tests.support.builders import PAUSE
 
 MODEL = "gpt-4o-mini"
 LINE = 64 * 1024
@@ -71,10 +71,10 @@ def parsed(data: bytes) -> list[Any]:
     ("events", "data"),
     [
         ([], b""),
-        ([SILENCE], b""),
+        ([PAUSE], b""),
         ([Text("Hi")], chunk(ROLE) + chunk('{"content":"Hi"}')),
         (
-            [Text("H"), SILENCE, Text("i"), Finished("stop")],
+            [Text("H"), PAUSE, Text("i"), Finished("stop")],
             chunk(ROLE)
             + chunk('{"content":"H"}')
             + chunk('{"content":"i"}')

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
+from langfast_wsgi.conversation.events import Event, Pause, awaited
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.providers.langfast.accounts import Grant
+from langfast_wsgi.providers.langfast.mailbox import Mailbox, News
 from langfast_wsgi.providers.langfast.upstream import Upstream
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +49,43 @@ def run_request(*contents: str, model: str = "gpt-4o-mini", **fields: Any) -> Ru
 def upstream(url: str) -> Upstream:
     """An upstream whose every service is at one address."""
     return Upstream(url, "anon-key", url, "prompt-1")
+
+
+class StillBell:
+    """A bell that nobody rings: it is always time to look around."""
+
+    listener: Callable[[], bool] | None = None
+
+    def wait(self) -> bool:
+        """See Bell."""
+        return False
+
+
+PAUSE = Pause(StillBell())
+
+
+class AnyPause:
+    """Equal to every pause, whatever its bell."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pause)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+A_PAUSE = AnyPause()
+
+
+def heard(events: Generator[Event, None, None]) -> Generator[Event, None, None]:
+    """A run's events as somebody hears them who waits at each pause."""
+    with closing(events):
+        yield from awaited(events)
+
+
+def taken(mailbox: Mailbox, patience: float = -1) -> News | None:
+    """What is in a mailbox, after waiting for it (in seconds; -1: without end)."""
+    mailbox.wait(patience)
+    return mailbox.take()
 
 
 class StubSocket:

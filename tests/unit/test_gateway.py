@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from langfast_wsgi import gateway as gateway_module
-from langfast_wsgi.conversation.events import SILENCE, Event, Finished, Text, Usage
+from langfast_wsgi.conversation.events import Event, Finished, Text, Usage
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
     BadRequest,
@@ -21,10 +21,10 @@ from langfast_wsgi.errors import (
     UpstreamSilent,
 )
 from langfast_wsgi.gateway import Gateway
-from tests.support.builders import run_request, series
+from tests.support.builders import PAUSE, run_request, series
 from tests.support.clock import FakeClock
 
-HELLO: list[Event | Exception] = [SILENCE, Text("Hel"), Text("lo"), Finished("stop")]
+HELLO: list[Event | Exception] = [PAUSE, Text("Hel"), Text("lo"), Finished("stop")]
 
 
 class Scripted:
@@ -146,7 +146,7 @@ def test_usage_is_counted_where_it_is_asked_for() -> None:
         (BadRequest("bad", code="bad_thing"), "bad_thing"),
     ],
 )
-@pytest.mark.parametrize("before", [[], [SILENCE], [Text("Hel")]], ids=["first", "quiet", "later"])
+@pytest.mark.parametrize("before", [[], [PAUSE], [Text("Hel")]], ids=["first", "quiet", "later"])
 def test_a_failed_run_counts_as_its_faults_code_word(
     fault: GatewayError, outcome: str, before: list[Event]
 ) -> None:
@@ -194,7 +194,7 @@ def test_a_fault_of_the_writer_is_the_runs_outcome() -> None:
 
 @pytest.mark.parametrize(
     "script",
-    [[Text("a")], [SILENCE], [Finished("stop"), Text("a")], [Usage(1, 1)]],
+    [[Text("a")], [PAUSE], [Finished("stop"), Text("a")], [Usage(1, 1)]],
     ids=["no end", "nothing", "text behind the end", "usage before it"],
 )
 def test_events_out_of_order_are_the_upstreams_fault(

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from langfast_wsgi.note import Note
+from langfast_wsgi.providers.base import Runtime
 from langfast_wsgi.providers.langfast.accounts import Accounts, CredentialGone, Grant
 from langfast_wsgi.providers.langfast.budget import Budget, FileBudget, RedisBudget
 from langfast_wsgi.providers.langfast.keeper import Keeper
 from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.pool import Pool
-from langfast_wsgi.providers.langfast.provider import LangfastProvider, Spawn
+from langfast_wsgi.providers.langfast.provider import LangfastProvider
 from langfast_wsgi.providers.langfast.start import Starter
 from langfast_wsgi.providers.langfast.upstream import Upstream
 from langfast_wsgi.settings import Settings
@@ -26,7 +27,7 @@ def build(
     share: tuple[int, int],
     state: Path,
     note: Note,
-    spawn: Spawn,
+    runtime: Runtime,
 ) -> LangfastProvider:
     """A provider with ``share`` (least, most) of the instance's credentials.
 
@@ -45,7 +46,7 @@ def build(
         socket_url=upstream.socket_url,
         connect_timeout=settings.connect_timeout,
         socket_max_age=settings.socket_max_age,
-        spawn=spawn,
+        runtime=runtime,
     )
     starter = Starter(
         upstream,
@@ -58,7 +59,7 @@ def build(
         keeper,
         starter,
         offer,
-        spawn=spawn,
+        runtime=runtime,
         queue_timeout=settings.queue_timeout,
         start_timeout=settings.start_timeout,
         idle_timeout=settings.run_idle_timeout,

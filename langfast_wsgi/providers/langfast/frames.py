@@ -19,19 +19,21 @@ from typing import Any
 from websocket import WebSocketConnectionClosedException
 
 CHUNK = b'42["execution:chunk",'
-READ_SIZE = 65536
 _TEXT_FRAME = 0x81  # FIN, no extension, opcode 1
 
 
 class ChunkTap:
     """Stands in for a ``websocket.WebSocket``.
 
-    ``take`` gets the whole payload of a chunk frame, and says whether it could use it; if not, the
-    frame goes the library's way.
+    ``receive`` reads the connection, without a timeout of its own. ``take`` gets the whole payload
+    of a chunk frame, and says whether it could use it; if not, the frame goes the library's way.
     """
 
-    def __init__(self, websocket: Any, take: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self, websocket: Any, receive: Callable[[], bytes], take: Callable[[bytes], bool]
+    ) -> None:
         self._websocket = websocket
+        self._read = receive
         self._take = take
         self._buffer = b""
         self._at = 0
@@ -43,48 +45,37 @@ class ChunkTap:
         return getattr(self._websocket, name)
 
     def recv(self) -> Any:
-        """The next message that is for the library."""
-        while self._take_chunk():
-            pass
+        """The next message that is for the library; chunks are taken on the way to it."""
+        take = self._take
+        while True:
+            buffer, at = self._buffer, self._at
+            have = len(buffer) - at
+            if have < 2:
+                self._more(2)
+                continue
+            length = buffer[at + 1]
+            if buffer[at] != _TEXT_FRAME or length > 127:
+                break
+            begin = at + 2
+            if length > 125:
+                begin += 2 if length == 126 else 8
+                if len(buffer) < begin:
+                    self._more(begin - at)
+                    continue
+                length = int.from_bytes(buffer[at + 2 : begin], "big")
+            end = begin + length
+            if len(buffer) < end:
+                self._more(end - at)
+                continue
+            if not buffer.startswith(CHUNK, begin) or not take(buffer[begin:end]):
+                break
+            self._at = end
         return self._websocket.recv()
 
-    def _take_chunk(self) -> bool:
-        """Take one chunk frame from the buffer, filling it first where it is short of one."""
-        frame = self._next_text_frame()
-        if frame is None:
-            return False
-        begin, end = frame
-        payload = self._buffer[begin:end]
-        if not payload.startswith(CHUNK) or not self._take(payload):
-            return False
-        self._at = end
-        return True
-
-    def _next_text_frame(self) -> tuple[int, int] | None:
-        """Where the payload of the next frame lies, if it is a plain text frame."""
-        self._have(2)
-        buffer, at = self._buffer, self._at
-        length = buffer[at + 1]
-        if buffer[at] != _TEXT_FRAME or length > 127:
-            return None
-        begin = at + 2
-        if length > 125:
-            size = 2 if length == 126 else 8
-            self._have(2 + size)
-            buffer, at = self._buffer, self._at
-            begin = at + 2 + size
-            length = int.from_bytes(buffer[at + 2 : begin], "big")
-        header = begin - at
-        self._have(header + length)
-        begin = self._at + header
-        return begin, begin + length
-
-    def _have(self, size: int) -> None:
+    def _more(self, size: int) -> None:
         """Read until the buffer holds ``size`` bytes; pieces are joined once."""
-        have = len(self._buffer) - self._at
-        if have >= size:
-            return
         pieces = [self._buffer[self._at :]]
+        have = len(pieces[0])
         while have < size:
             piece = self._receive()
             pieces.append(piece)
@@ -92,9 +83,7 @@ class ChunkTap:
         self._buffer, self._at = b"".join(pieces), 0
 
     def _receive(self) -> bytes:
-        """What is there, or comes next; the socket blocks without a timeout of its own."""
-        connection = self._websocket.sock
-        piece: bytes = connection.recv(READ_SIZE) if connection is not None else b""
+        piece = self._read()
         if not piece:
             raise WebSocketConnectionClosedException("the upstream closed the connection")
         self.heard_at = time.monotonic()

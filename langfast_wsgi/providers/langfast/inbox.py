@@ -83,7 +83,7 @@ class Inbox:
                 return
             early = self._bind(mailbox, job_id)
         if early is not None:
-            _hand_over(mailbox, early.update)
+            mailbox.put(early.update.text, early.update.ending)
 
     def forget(self, mailbox: Mailbox) -> None:
         """The run ended or its caller left; harmless when called again."""
@@ -122,7 +122,7 @@ class Inbox:
         if mailbox is None:
             mailbox = self._find(update)
         if mailbox is not None:
-            _hand_over(mailbox, update)
+            mailbox.put(update.text, update.ending)
 
     def interrupt(self) -> None:
         """The socket under all runs went away."""
@@ -201,9 +201,3 @@ class Inbox:
         self._ended[job_id] = None
         if len(self._ended) > REMEMBERED_IDS:
             self._ended.popitem(last=False)
-
-
-def _hand_over(mailbox: Mailbox, update: Update) -> None:
-    mailbox.put(update.text)
-    if update.ending is not None:
-        mailbox.end(update.ending)

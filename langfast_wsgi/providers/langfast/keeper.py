@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from langfast_wsgi.errors import GatewayError, SessionLost, SessionRefused
 from langfast_wsgi.observe import metrics
+from langfast_wsgi.providers.base import Runtime
 from langfast_wsgi.providers.langfast.accounts import Accounts, CredentialGone, Grant
 from langfast_wsgi.providers.langfast.budget import Budget
 from langfast_wsgi.providers.langfast.credential import Credential, Task
@@ -44,19 +45,19 @@ class Keeper:
         socket_url: str,
         connect_timeout: float,
         socket_max_age: float,
-        spawn: Callable[[Callable[[], None]], object],
+        runtime: Runtime,
     ) -> None:
         self._pool = pool
         self._accounts = accounts
         self._socket_url = socket_url
         self._connect_timeout = connect_timeout
         self._socket_max_age = socket_max_age
-        self._spawn = spawn
+        self._runtime = runtime
         self._sessions: WeakSet[Session] = WeakSet()
         self._wake = threading.Event()
         self._stopping = False
         self._sign_ups = SignUps(
-            pool, budget, obtain=obtain, budgeted=budgeted, spawn=spawn, wake=self._wake.set
+            pool, budget, obtain=obtain, budgeted=budgeted, spawn=runtime.spawn, wake=self._wake.set
         )
         #: A quota was used up; see SignUps.
         self.rest = self._sign_ups.rest
@@ -102,7 +103,7 @@ class Keeper:
         if not self._pool.claim(credential, task):
             return
         try:
-            self._spawn(lambda: self._carry_out(credential, task, work))
+            self._runtime.spawn(lambda: self._carry_out(credential, task, work))
         except Exception:
             self._pool.done(credential, task)
             raise
@@ -164,7 +165,11 @@ class Keeper:
     # --- sockets ---------------------------------------------------------------------------------
 
     def _connect(self, credential: Credential) -> None:
-        session = Session(credential.inbox, lambda session: self._lost(credential, session))
+        session = Session(
+            credential.inbox,
+            lambda session: self._lost(credential, session),
+            self._runtime.receiver,
+        )
         self._sessions.add(session)
         try:
             session.connect(self._socket_url, credential.grant.access_token, self._connect_timeout)

@@ -10,9 +10,14 @@ starter and the keeper at once, so they take turns. The reader takes no lock: a 
 so, and rings; the reader is rung, takes what was said, and looks. The bell is a lock used as a
 binary semaphore, which serves greenlets and threads alike. A wait has no timer of its own, which
 would cost as much as all the rest: one clock ticks for all waiting readers.
+
+A reader that waits may leave word of a listener: text is then told to it by the writer itself,
+which spares waking the reader for each. The end and the clock wake the reader all the same.
 """
 
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple, TypeAlias
 
 from langfast_wsgi.errors import GatewayError
@@ -31,38 +36,42 @@ class News(NamedTuple):
 class Mailbox:
     """The events of one run on their way from the socket to the caller."""
 
-    __slots__ = ("_bell", "_ending", "_fresh", "_taken", "_text", "_writing", "lost_at")
+    __slots__ = ("_bell", "_ending", "_fresh", "_taken", "_text", "_writing", "listener", "lost_at")
 
-    def __init__(self) -> None:
+    def __init__(self, writing: AbstractContextManager[object] | None = None) -> None:
         self._text = ""
         self._taken = ""
         self._ending: Ending | None = None
         self._fresh = False
-        self._writing = threading.Lock()
+        self._writing = writing or threading.Lock()
         self._bell = threading.Lock()
         self._bell.acquire()
+        #: See Bell.
+        self.listener: Callable[[], bool] | None = None
         #: When the socket went away under this run (monotonic clock); None while all is well.
         self.lost_at: float | None = None
 
-    def put(self, text: str | None) -> None:
-        """The whole text so far. Shorter text is late text: it only counts as a sign of life."""
+    def put(self, text: str | None, ending: Ending | None = None) -> None:
+        """The whole text so far, and the end if it is known.
+
+        Shorter text is late text: it only counts as a sign of life. The first end wins, and nothing
+        comes after it.
+        """
         with self._writing:
             if self._ending is not None:
                 return
             if text is not None and not _is_late(text, self._text):
                 self._text = text
+            self._ending = ending
             self.lost_at = None
             self._fresh = True
-        self.tick()
+        listener = self.listener
+        if listener is None or ending is not None or not listener():
+            self.tick()
 
     def end(self, ending: Ending) -> None:
         """Nothing comes after this. The first end wins."""
-        with self._writing:
-            if self._ending is not None:
-                return
-            self._ending = ending
-            self._fresh = True
-        self.tick()
+        self.put(None, ending)
 
     def interrupt(self, now: float) -> None:
         """The socket is gone: until the next sign of life, ``lost_at`` says since when."""
@@ -78,9 +87,13 @@ class Mailbox:
             except RuntimeError:
                 pass  # another writer rang in the same instant, which is as good
 
-    def take(self, timeout: float = -1) -> News | None:
-        """Wait for news. None after a tick without any, or after ``timeout`` seconds."""
+    def wait(self, timeout: float = -1) -> bool:
+        """See Bell. A ``timeout`` in seconds is for those who have no clock that ticks."""
         self._bell.acquire(timeout=timeout)
+        return self._fresh
+
+    def take(self) -> News | None:
+        """The news, if there are any."""
         fresh, self._fresh = self._fresh, False
         if not fresh:
             return None

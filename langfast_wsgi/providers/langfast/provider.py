@@ -4,9 +4,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, suppress
+from functools import partial
 
-from langfast_wsgi.conversation.events import SILENCE, Event, Finished
+from langfast_wsgi.conversation.events import Event, Finished, Pause, awaited
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
     GatewayError,
@@ -15,21 +15,19 @@ from langfast_wsgi.errors import (
     StartRefused,
     UpstreamSilent,
 )
-from langfast_wsgi.providers.langfast.credential import Credential
+from langfast_wsgi.providers.base import Runtime
 from langfast_wsgi.providers.langfast.keeper import Keeper
 from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.start import Starter, StartFailed
 from langfast_wsgi.providers.langfast.translate import Growth
-from langfast_wsgi.providers.langfast.turn import Turn
+from langfast_wsgi.providers.langfast.turn import Lease, Turn
 
 log = logging.getLogger(__name__)
 
-TICK = 1.0  # how often a quiet run says Silence, in seconds, at the least
+TICK = 1.0  # how often a waiting reader is woken to look around, in seconds, at the least
 RECONNECT_GRACE = 5.0  # after a lost socket, how long a run waits for its next event
-
-Spawn = Callable[[Callable[[], None]], object]
 
 
 class LangfastProvider:
@@ -44,7 +42,7 @@ class LangfastProvider:
         starter: Starter,
         offer: Offer,
         *,
-        spawn: Spawn,
+        runtime: Runtime,
         queue_timeout: float,
         start_timeout: float,
         idle_timeout: float,
@@ -53,7 +51,7 @@ class LangfastProvider:
         self._keeper = keeper
         self._starter = starter
         self._offer = offer
-        self._spawn = spawn
+        self._runtime = runtime
         self._queue_timeout = queue_timeout
         self._start_timeout = start_timeout
         self._idle_timeout = idle_timeout
@@ -106,29 +104,36 @@ class LangfastProvider:
 
     def run(self, request: RunRequest) -> Generator[Event, None, None]:
         """See Provider."""
-        with ExitStack() as stack:
-            with self._pool.turn() as turn:
-                yield from self._queue(turn)
-                lease = stack.enter_context(turn.take())
-            run = _Run(lease.credential, time.monotonic())
-            self._running.add(run)
-            stack.callback(self._running.discard, run)
+        with self._pool.turn() as turn:
+            yield from self._queue(turn)
+            run = _Run(turn.take(), Mailbox(self._runtime.new_lock()), time.monotonic())
+        outlives = False
+        self._running.add(run)
+        try:
             run.inbox.expect(run.mailbox)
-            stack.callback(lambda: run.inbox.forget(run.mailbox))
-            self._spawn(lambda: self._start(run, request))
-            try:
-                yield from self._follow(run)
-            except (GeneratorExit, GatewayError):
-                if run.may_go_on and not (self._pool.told_apart and run.start_is_over):
-                    self._outlive(stack, run)
-                raise
+            self._runtime.spawn(partial(self._start, run, request))
+            del turn, request  # a prompt may be long, and need not last as long as its answer
+            yield from self._follow(run)
+        except (GeneratorExit, GatewayError):
+            outlives = run.may_go_on and not (self._pool.told_apart and run.start_is_over)
+            raise
+        finally:
+            if outlives:
+                self._outlive(run)
+            else:
+                self._end(run)
+
+    def _end(self, run: "_Run") -> None:
+        self._running.discard(run)
+        run.close()
 
     def _queue(self, turn: Turn) -> Generator[Event, None, None]:
         deadline = time.monotonic() + self._queue_timeout
-        while turn.wait(min(self._tick, max(deadline - time.monotonic(), 0.0))) is None:
+        pause = Pause(_InLine(turn, self._tick, deadline))
+        while turn.wait(0) is None:
             if time.monotonic() >= deadline:
                 raise self._pool.overdue()
-            yield SILENCE
+            yield pause
 
     def _start(self, run: "_Run", request: RunRequest) -> None:
         """In a greenlet or thread of its own: meanwhile the caller can be heard to leave."""
@@ -153,12 +158,17 @@ class LangfastProvider:
 
     def _follow(self, run: "_Run") -> Generator[Event, None, None]:
         growth, mailbox = Growth(), run.mailbox
+        pause = Pause(mailbox)
+        quiet = False
         while True:
             news = mailbox.take()
             if news is None:
-                self._check(run)
-                yield SILENCE
+                if quiet:
+                    self._check(run)
+                quiet = True
+                yield pause
                 continue
+            quiet = False
             run.alive_at = time.monotonic()
             text, ending = news.text, news.ending
             if text is not None:
@@ -187,28 +197,53 @@ class LangfastProvider:
             raise UpstreamSilent("The upstream stopped sending.")
         raise UpstreamSilent("The upstream took too long to start the run.")
 
-    def _outlive(self, stack: ExitStack, run: "_Run") -> None:
+    def _outlive(self, run: "_Run") -> None:
         """The run may go on upstream, unheard, and cannot be told from the next one (yet).
 
         Its place stays taken until its start was answered with an id, or it ended or fell silent:
         else the next caller would get its text, and callers that leave would lift every limit.
         """
-        rest = stack.pop_all()
-        run.succeed(time.monotonic())
+        run.succeed(Mailbox(self._runtime.new_lock()), time.monotonic())
 
         def wait_for_the_end() -> None:
-            with rest, suppress(GatewayError):
-                for _ in self._follow(run):
+            try:
+                for _ in awaited(self._follow(run)):
                     if self._pool.told_apart and run.start_is_over:
                         return
+            except GatewayError:
+                pass  # nobody is left to be told
+            finally:
+                self._end(run)
 
-        self._spawn(wait_for_the_end)
+        self._runtime.spawn(wait_for_the_end)
+
+
+class _InLine:
+    """A caller in the line, as a bell. It has a timer of its own: few wait, and not for long."""
+
+    __slots__ = ("_deadline", "_tick", "_turn", "listener")
+
+    def __init__(self, turn: Turn, tick: float, deadline: float) -> None:
+        self._turn = turn
+        self._tick = tick
+        self._deadline = deadline
+        #: See Bell. Nobody brings news but the pool, which wakes.
+        self.listener: Callable[[], bool] | None = None
+
+    def wait(self) -> bool:
+        """See Bell."""
+        try:
+            left = max(self._deadline - time.monotonic(), 0.0)
+            return self._turn.wait(min(self._tick, left)) is not None
+        except GatewayError:
+            return True  # raised again where it is accounted for
 
 
 class _Run:
     """How far a run has come, and where its events go."""
 
     __slots__ = (
+        "_lease",
         "alive_at",
         "credential",
         "inbox",
@@ -218,15 +253,21 @@ class _Run:
         "start_is_over",
     )
 
-    def __init__(self, credential: Credential, now: float) -> None:
-        self.credential = credential
-        self.inbox = credential.inbox
-        self.mailbox = Mailbox()
+    def __init__(self, lease: Lease, mailbox: Mailbox, now: float) -> None:
+        self._lease = lease
+        self.credential = lease.credential
+        self.inbox = lease.credential.inbox
+        self.mailbox = mailbox
         self.alive_at = now
         self.is_started = False
         self.start_is_over = False  # one way or the other
         #: Whether the upstream may be running it, as far as we know.
         self.may_go_on = True
+
+    def close(self) -> None:
+        """Its events are nobody's from now on, and its place is free."""
+        self.inbox.forget(self.mailbox)
+        self._lease.close()
 
     def started(self, now: float) -> None:
         """The start was answered. A socket that was lost meanwhile gets its grace from now on."""
@@ -235,8 +276,7 @@ class _Run:
             self.mailbox.lost_at = now
         self.is_started = True
 
-    def succeed(self, now: float) -> None:
+    def succeed(self, heir: Mailbox, now: float) -> None:
         """Its caller is gone: what still comes goes to a new mailbox, for the old one has ended."""
-        heir = Mailbox()
         self.inbox.replace(self.mailbox, heir)
         self.mailbox, self.alive_at = heir, now

@@ -24,6 +24,7 @@ import websocket
 from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreachable
 from langfast_wsgi.observe import metrics
 from langfast_wsgi.observe.logs import one_line
+from langfast_wsgi.providers.base import Receiver
 from langfast_wsgi.providers.langfast import translate
 from langfast_wsgi.providers.langfast.answer import tls_context
 from langfast_wsgi.providers.langfast.frames import ChunkTap
@@ -44,6 +45,8 @@ class _Engine(engineio.Client):
     """Handlers in the read loop, chunks past them; the file descriptor freed when it ends."""
 
     ws: Any
+    #: Reads a socket in large pieces; set before connecting.
+    receiver: Callable[[Any], Receiver]
     #: Takes the payload of a chunk frame; set before connecting.
     take: Callable[[bytes], bool]
     #: Called when the read loop ends, whether a namespace was joined or not.
@@ -61,11 +64,13 @@ class _Engine(engineio.Client):
         # A timeout of the socket would make a timer for every wait: the keeper looks instead.
         self.patience = self.ws.gettimeout()
         self.ws.settimeout(None)
-        self.ws = ChunkTap(self.ws, self.take)
+        receive = self.receiver(self.ws.sock)
+        self.ws = ChunkTap(self.ws, receive, self.take)
         try:
             super()._read_loop_websocket()
         finally:
             self.is_reading = False
+            receive.close()
             self.ws.shutdown()
             self.ended()
 
@@ -84,7 +89,12 @@ class _Client(socketio.Client):
 class Session:
     """A connected socket. Closed once and for all by ``close``, or by the other side."""
 
-    def __init__(self, inbox: Inbox, lost: Callable[["Session"], None]) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        lost: Callable[["Session"], None],
+        receiver: Callable[[Any], Receiver],
+    ) -> None:
         #: Runs that were started on it; counted by the pool.
         self.runs = 0
         #: On the keeper's clock, which sets it.
@@ -108,6 +118,7 @@ class Session:
                 "sslopt": {"context": tls_context()},
             },
         )
+        self._client.eio.receiver = receiver
         self._client.eio.take = self._take_chunk
         self._client.eio.ended = self._on_disconnect
         self._listen()

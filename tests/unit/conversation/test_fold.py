@@ -2,8 +2,9 @@
 
 import pytest
 
-from langfast_wsgi.conversation.events import SILENCE, Event, Finished, Replaced, Text, Usage
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Completion, fold
+from tests.support.builders import PAUSE
 
 
 @pytest.mark.parametrize(
@@ -11,7 +12,7 @@ from langfast_wsgi.conversation.fold import Completion, fold
     [
         ([Finished("stop")], Completion("", "stop", None)),
         ([Text("a"), Text("b"), Finished("length")], Completion("ab", "length", None)),
-        ([SILENCE, Text("a"), SILENCE, Finished("stop")], Completion("a", "stop", None)),
+        ([PAUSE, Text("a"), PAUSE, Finished("stop")], Completion("a", "stop", None)),
         ([Text("a"), Replaced("xyz"), Finished("stop")], Completion("xyz", "stop", None)),
         ([Replaced("x"), Text("y"), Finished("stop")], Completion("xy", "stop", None)),
         ([Text("a"), Finished("stop"), Usage(3, 1)], Completion("a", "stop", Usage(3, 1))),

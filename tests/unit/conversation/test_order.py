@@ -6,24 +6,24 @@ from itertools import product
 import pytest
 
 from langfast_wsgi.conversation.events import (
-    SILENCE,
     Event,
     Finished,
+    Pause,
     Replaced,
-    Silence,
     Text,
     Usage,
 )
 from langfast_wsgi.conversation.order import NEXT, OutOfOrder, State, ordered
+from tests.support.builders import PAUSE
 
-EVENTS: list[Event] = [Text("a"), Replaced("b"), SILENCE, Finished("stop"), Usage(1, 1)]
+EVENTS: list[Event] = [Text("a"), Replaced("b"), PAUSE, Finished("stop"), Usage(1, 1)]
 
 
 @pytest.mark.parametrize(
     "stream",
     [
         [Finished("stop")],
-        [SILENCE, Text("a"), SILENCE, Replaced("b"), Text("c"), SILENCE, Finished("length")],
+        [PAUSE, Text("a"), PAUSE, Replaced("b"), Text("c"), PAUSE, Finished("length")],
         [Text("a"), Finished("stop"), Usage(1, 1)],
     ],
     ids=["an empty answer", "anything before the end", "usage behind it"],
@@ -37,11 +37,11 @@ def test_a_legal_stream_is_handed_on_untouched(stream: list[Event]) -> None:
     [
         ([], "stopped without an end"),
         ([Text("a")], "stopped without an end"),
-        ([SILENCE], "stopped without an end"),
+        ([PAUSE], "stopped without an end"),
         ([Usage(1, 1)], "Usage while open"),
         ([Finished("stop"), Text("a")], "Text while finished"),
         ([Finished("stop"), Finished("stop")], "Finished while finished"),
-        ([Finished("stop"), SILENCE], "Silence while finished"),
+        ([Finished("stop"), PAUSE], "Pause while finished"),
         ([Finished("stop"), Usage(1, 1), Usage(1, 1)], "Usage while counted"),
     ],
     ids=lambda value: repr(value)[:50],
@@ -72,8 +72,8 @@ def test_every_stream_of_four_events_is_judged_by_the_table() -> None:
             assert legal, stream
 
 
-def test_silence_changes_no_state() -> None:
-    moves = [(state, legal[Silence]) for state, legal in NEXT.items() if Silence in legal]
+def test_a_pause_changes_no_state() -> None:
+    moves = [(state, legal[Pause]) for state, legal in NEXT.items() if Pause in legal]
     assert moves == [(State.OPEN, State.OPEN)]
 
 

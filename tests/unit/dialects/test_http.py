@@ -11,9 +11,8 @@ import pytest
 from flask import Flask, Response, jsonify
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from langfast_wsgi.conversation.events import SILENCE, Event, Finished, Replaced, Text
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text
 from langfast_wsgi.dialects._http import (
-    HEARTBEAT,
     LEFT,
     CallerLeft,
     folded,
@@ -22,6 +21,7 @@ from langfast_wsgi.dialects._http import (
 )
 from langfast_wsgi.dialects._openai import begin, error_response, sign
 from langfast_wsgi.dialects._service import Service
+from langfast_wsgi.dialects._stream import HEARTBEAT
 from langfast_wsgi.dialects.chat.encode import DONE, ChunkEncoder
 from langfast_wsgi.errors import (
     GatewayError,
@@ -31,6 +31,7 @@ from langfast_wsgi.errors import (
     UpstreamGarbled,
 )
 from langfast_wsgi.settings import Settings
+from tests.support.builders import PAUSE
 
 Step = Event | Exception | Callable[[], object]
 HELLO: list[Step] = [Text("Hel"), Text("lo"), Finished("stop")]
@@ -61,6 +62,7 @@ class Case:
             Settings(_env_file=None, **options),
             gateway=lambda: None,  # type: ignore[arg-type,return-value]
             connection=self._connection,
+            outlet=lambda _: None,
             deadline=self._deadline,
             refuse_body=self.refused.append,
             body_read="read",
@@ -180,7 +182,7 @@ def test_the_last_text_and_the_end_leave_in_one_write() -> None:
 
 
 @pytest.mark.parametrize("path", ["/stream", "/fold"])
-@pytest.mark.parametrize("before", [[], [SILENCE, SILENCE]], ids=["at once", "after a while"])
+@pytest.mark.parametrize("before", [[], [PAUSE, PAUSE]], ids=["at once", "after a while"])
 @pytest.mark.parametrize(
     ("fault", "status"),
     [(RunFailed("x"), 502), (QuotaExhausted("x"), 429), (NoCredentials("x"), 503)],
@@ -252,7 +254,7 @@ def test_rewritten_text_of_an_unstreamed_answer_is_the_answer() -> None:
 
 
 def test_a_status_that_waited_long_enough_leaves_with_the_role() -> None:
-    case = Case(SILENCE, SILENCE, *HELLO, first_byte_timeout=0.0001, heartbeat_seconds=0)
+    case = Case(PAUSE, PAUSE, *HELLO, first_byte_timeout=0.0001, heartbeat_seconds=0)
     case.script = [lambda: time.sleep(0.001), *case.script]
     status, frames, body = case.frames()
     assert status == 200
@@ -262,7 +264,7 @@ def test_a_status_that_waited_long_enough_leaves_with_the_role() -> None:
 
 
 def test_the_patience_counts_from_the_requests_arrival() -> None:
-    case = Case(*[SILENCE] * 3, *HELLO, first_byte_timeout=100)
+    case = Case(*[PAUSE] * 3, *HELLO, first_byte_timeout=100)
     environ = EnvironBuilder("/stream", method="POST").get_environ()
 
     @case.app.before_request
@@ -277,14 +279,14 @@ def test_the_patience_counts_from_the_requests_arrival() -> None:
 
 
 def test_a_failure_after_the_status_left_is_an_error_event() -> None:
-    case = Case(lambda: time.sleep(0.001), SILENCE, QuotaExhausted("x"), first_byte_timeout=0.0001)
+    case = Case(lambda: time.sleep(0.001), PAUSE, QuotaExhausted("x"), first_byte_timeout=0.0001)
     response = case.post("/stream")
     assert response.status_code == 200
     assert texts(response.data) == ["", "insufficient_quota", "data: [DONE]"]
 
 
 def test_within_the_patience_silence_sends_nothing() -> None:
-    case = Case(SILENCE, SILENCE, SILENCE, *HELLO, heartbeat_seconds=0.0001)
+    case = Case(PAUSE, PAUSE, PAUSE, *HELLO, heartbeat_seconds=0.0001)
     assert texts(case.post("/stream").data) == ["", "Hel", "lo", "stop", "data: [DONE]"]
 
 
@@ -310,26 +312,26 @@ def pause() -> None:
 
 
 def test_a_quiet_stream_sends_a_comment_line() -> None:
-    script = [Text("a"), pause, SILENCE, SILENCE, pause, SILENCE, Finished("stop")]
+    script = [Text("a"), pause, PAUSE, PAUSE, pause, PAUSE, Finished("stop")]
     frames = heart(Case(*script, heartbeat_seconds=0.01))
     assert frames.count(HEARTBEAT) == 2
     assert HEARTBEAT == b": ping\n\n"
 
 
 def test_text_puts_the_next_heartbeat_off() -> None:
-    case = Case(Text("a"), pause, Text("b"), SILENCE, Finished("stop"), heartbeat_seconds=0.01)
+    case = Case(Text("a"), pause, Text("b"), PAUSE, Finished("stop"), heartbeat_seconds=0.01)
     assert HEARTBEAT not in heart(case)
 
 
 def test_text_that_is_held_back_does_not_put_the_heartbeat_off() -> None:
     case = Case(
-        Text("a"), pause, Text("b", last=True), SILENCE, Finished("stop"), heartbeat_seconds=0.01
+        Text("a"), pause, Text("b", last=True), PAUSE, Finished("stop"), heartbeat_seconds=0.01
     )
     assert heart(case).count(HEARTBEAT) == 1
 
 
 def test_heartbeats_can_be_turned_off() -> None:
-    case = Case(Text("a"), pause, SILENCE, Finished("stop"), heartbeat_seconds=0)
+    case = Case(Text("a"), pause, PAUSE, Finished("stop"), heartbeat_seconds=0)
     assert HEARTBEAT not in heart(case)
 
 
@@ -338,8 +340,8 @@ def test_heartbeats_can_be_turned_off() -> None:
 
 @pytest.mark.parametrize("path", ["/stream", "/fold"])
 def test_a_caller_that_leaves_before_the_first_text_abandons_the_run(path: str) -> None:
-    case = Case(SILENCE, SILENCE, *HELLO)
-    case.script = [SILENCE, case.leave, SILENCE, *HELLO]
+    case = Case(PAUSE, PAUSE, *HELLO)
+    case.script = [PAUSE, case.leave, PAUSE, *HELLO]
     assert case.post(path).status_code == LEFT
     assert case.closed == 1
     assert case.connection.looked == 2
@@ -347,14 +349,14 @@ def test_a_caller_that_leaves_before_the_first_text_abandons_the_run(path: str) 
 
 def test_a_caller_that_leaves_in_the_middle_abandons_the_run_at_the_next_silence() -> None:
     case = Case()
-    case.script = [Text("a"), case.leave, SILENCE, Text("b"), Finished("stop")]
+    case.script = [Text("a"), case.leave, PAUSE, Text("b"), Finished("stop")]
     assert texts(case.post("/stream").data) == ["", "a"]
     assert case.closed == 1
 
 
 def test_a_caller_that_leaves_in_the_middle_of_an_unstreamed_answer_abandons_the_run() -> None:
     case = Case()
-    case.script = [Text("a"), case.leave, SILENCE, Text("b"), Finished("stop")]
+    case.script = [Text("a"), case.leave, PAUSE, Text("b"), Finished("stop")]
     assert case.post("/fold").status_code == LEFT
     assert case.closed == 1
 
@@ -380,7 +382,7 @@ def test_a_head_request_of_a_stream_would_close_the_run() -> None:
 
 
 def test_a_long_unstreamed_answer_is_watched_too() -> None:
-    case = Case(SILENCE, *HELLO, write_timeout=9)
+    case = Case(PAUSE, *HELLO, write_timeout=9)
     assert case.post("/fold").json == {"text": "Hello", "reason": "stop"}
     assert case.closed == 1
 

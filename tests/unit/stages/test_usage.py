@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from langfast_wsgi.conversation.events import SILENCE, Event, Finished, Replaced, Text, Usage
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.stages.tokenizer import count
 from langfast_wsgi.stages.usage import counted, prompt_tokens
+from tests.support.builders import PAUSE
 
 
 def asked(*messages: dict[str, Any]) -> RunRequest:
@@ -63,7 +64,7 @@ def test_a_field_that_is_no_text_counts_as_its_json(value: object, as_json: str)
     ("events", "tokens"),
     [
         ([Finished("stop")], 0),
-        ([Text("hello"), SILENCE, Text(" world"), Finished("stop")], 2),
+        ([Text("hello"), PAUSE, Text(" world"), Finished("stop")], 2),
         ([Text("one two three four"), Replaced("hello"), Text(" world"), Finished("stop")], 2),
     ],
     ids=lambda value: repr(value)[:60],

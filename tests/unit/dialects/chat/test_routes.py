@@ -46,6 +46,7 @@ class Case:
             Settings(_env_file=None, **options),
             gateway=lambda: self.gateway,  # type: ignore[arg-type,return-value]
             connection=Connection,
+            outlet=lambda _: None,
             deadline=nullcontext,
             refuse_body=lambda _: None,
             body_read="read",

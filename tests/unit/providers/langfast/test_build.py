@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from langfast_wsgi import runtime
 from langfast_wsgi.errors import UpstreamUnreachable
 from langfast_wsgi.note import Note
 from langfast_wsgi.providers.langfast.accounts import CredentialGone, Grant
@@ -14,7 +15,7 @@ from langfast_wsgi.providers.langfast.provider import LangfastProvider
 from langfast_wsgi.providers.langfast.upstream import Upstream
 from langfast_wsgi.providers.registry import PROVIDERS
 from langfast_wsgi.settings import Settings
-from tests.support.builders import grant, spawn
+from tests.support.builders import grant
 
 UPSTREAM = Upstream("http://auth", "anon", "http://sockets", "p", emulator=True, models=("echo",))
 OURS = {
@@ -31,7 +32,7 @@ def settings(**values: Any) -> Settings:
 
 def built(tmp_path: Path, **values: Any) -> LangfastProvider:
     return build(
-        settings(**values), UPSTREAM, share=(2, 4), state=tmp_path, note=Note(), spawn=spawn
+        settings(**values), UPSTREAM, share=(2, 4), state=tmp_path, note=Note(), runtime=runtime
     )
 
 

@@ -1,13 +1,14 @@
 """The fast path for text, against the unmodified library: nothing may get lost or out of order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import websocket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from langfast_wsgi.providers.langfast.frames import CHUNK, READ_SIZE, ChunkTap
+from langfast_wsgi.providers.langfast.frames import CHUNK, ChunkTap
+from langfast_wsgi.runtime import PIECE, Receiver
 
 TEXT, BINARY, CLOSE, PING, CONTINUATION = 1, 2, 8, 9, 0
 
@@ -57,6 +58,10 @@ def connected(data: bytes, sizes: Sequence[int] = ()) -> websocket.WebSocket:
     return library
 
 
+def tapped(library: websocket.WebSocket, take: Callable[[bytes], bool]) -> ChunkTap:
+    return ChunkTap(library, Receiver(library.sock), take)
+
+
 Message = str | bytes
 
 
@@ -84,7 +89,7 @@ def by_the_tap(
         found.append(payload.decode())
         return True
 
-    tap = ChunkTap(connected(data, sizes), take)
+    tap = tapped(connected(data, sizes), take)
     while True:
         try:
             message = tap.recv()
@@ -123,7 +128,7 @@ def test_the_messages_are_those_of_the_unmodified_library_in_its_order(
     assert found == by_the_library(data)
 
 
-@pytest.mark.parametrize("length", [1, 90, 101, 102, 103, 200, 65_000, 65_536, 3 * READ_SIZE])
+@pytest.mark.parametrize("length", [1, 90, 101, 102, 103, 200, 65_000, 65_536, 3 * PIECE])
 def test_a_chunk_of_any_length_goes_past_the_library(length: int) -> None:
     assert by_the_tap(frame(chunk(length))) == ([chunk(length).decode()], 1)
 
@@ -157,12 +162,12 @@ def test_a_chunk_that_is_refused_goes_the_librarys_way() -> None:
 
 def test_a_ping_among_chunks_is_answered() -> None:
     library = connected(frame(b"beat", PING) + frame(b"2"))
-    assert ChunkTap(library, lambda _: True).recv() == "2"
+    assert tapped(library, lambda _: True).recv() == "2"
     assert library.sock.sent[0] == 0x80 | 10, "a pong"
 
 
 def test_a_chunk_that_is_cut_off_ends_like_any_lost_connection() -> None:
-    tap = ChunkTap(connected(frame(chunk(50))[:-1]), lambda _: True)
+    tap = tapped(connected(frame(chunk(50))[:-1]), lambda _: True)
     with pytest.raises(websocket.WebSocketConnectionClosedException):
         tap.recv()
 
@@ -179,15 +184,15 @@ def test_many_chunks_are_read_in_large_pieces() -> None:
 
     library.sock.recv = counting
     taken: list[bytes] = []
-    tap = ChunkTap(library, lambda payload: not taken.append(payload))  # type: ignore[func-returns-value]
+    tap = tapped(library, lambda payload: not taken.append(payload))  # type: ignore[func-returns-value]
     with pytest.raises(websocket.WebSocketConnectionClosedException):
         tap.recv()
     assert len(taken) == 1000
-    assert len(reads) <= len(data) // READ_SIZE + 2
+    assert len(reads) <= len(data) // PIECE + 2
 
 
 def test_everything_else_is_asked_of_the_websocket_itself() -> None:
     library = connected(b"")
-    tap = ChunkTap(library, lambda _: True)
+    tap = tapped(library, lambda _: True)
     assert tap.connected is True
     assert tap.sock is library.sock

@@ -15,7 +15,7 @@ from langfast_wsgi.providers.langfast.inbox import (
     Update,
 )
 from langfast_wsgi.providers.langfast.mailbox import Mailbox, News
-from tests.support.builders import counted
+from tests.support.builders import counted, taken
 from tests.support.clock import FakeClock
 
 DROPPED = "langfast_dropped_events_total"
@@ -45,8 +45,8 @@ def test_an_event_reaches_the_run_whose_id_it_bears_and_no_other() -> None:
     first, second = started(inbox, "a"), started(inbox, "b")
     inbox.deliver(Update("b", "for b"))
     inbox.deliver(Update("a", "for a", "stop"))
-    assert second.take(0) == News("for b", None)
-    assert first.take(0) == News("for a", "stop")
+    assert taken(second, 0) == News("for b", None)
+    assert taken(first, 0) == News("for a", "stop")
     assert len(inbox) == 2
 
 
@@ -56,7 +56,7 @@ def test_an_event_of_nobodys_run_is_dropped_and_counted() -> None:
     with dropped("unknown_run") as grew:
         inbox.deliver(Update("stranger", "secret"))
         assert grew() == 1
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
 
 
 def test_late_events_of_an_ended_run_are_dropped_and_counted() -> None:
@@ -67,7 +67,7 @@ def test_late_events_of_an_ended_run_are_dropped_and_counted() -> None:
     with dropped("ended_run") as grew:
         inbox.deliver(Update("a", "late"))
         assert grew() == 1
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
 
 
 def test_late_events_of_an_ended_run_are_not_kept_for_the_next() -> None:
@@ -76,7 +76,7 @@ def test_late_events_of_an_ended_run_are_not_kept_for_the_next() -> None:
     second = expecting(inbox)
     inbox.deliver(Update("a", "late"))
     inbox.assign(second, None)
-    assert second.take(0) is None
+    assert taken(second, 0) is None
 
 
 def test_so_many_ended_runs_are_remembered_and_no_more() -> None:
@@ -105,9 +105,9 @@ def test_what_came_before_the_starts_answer_is_handed_over_with_it() -> None:
     mailbox = expecting(inbox)
     inbox.deliver(Update("a", "He"))
     inbox.deliver(Update("a", "Hello"))
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
     inbox.assign(mailbox, "a")
-    assert mailbox.take(0) == News("Hello", None)
+    assert taken(mailbox, 0) == News("Hello", None)
 
 
 def test_a_run_may_be_over_before_its_start_was_answered() -> None:
@@ -117,7 +117,7 @@ def test_a_run_may_be_over_before_its_start_was_answered() -> None:
     inbox.deliver(Update("a", "Hell"))
     inbox.deliver(Update("a", None, "stop"))
     inbox.assign(mailbox, "a")
-    assert mailbox.take(0) == News("Hello", "length")
+    assert taken(mailbox, 0) == News("Hello", "length")
 
 
 def test_of_several_early_runs_each_gets_its_own() -> None:
@@ -127,8 +127,8 @@ def test_of_several_early_runs_each_gets_its_own() -> None:
     inbox.deliver(Update("a", "for a"))
     inbox.assign(second, "b")
     inbox.assign(first, "a")
-    assert second.take(0) == News("for b", None)
-    assert first.take(0) == News("for a", None)
+    assert taken(second, 0) == News("for b", None)
+    assert taken(first, 0) == News("for a", None)
 
 
 def test_early_events_are_let_go_when_no_start_is_pending_any_more() -> None:
@@ -139,7 +139,7 @@ def test_early_events_are_let_go_when_no_start_is_pending_any_more() -> None:
     inbox.assign(first, "a")
     second = expecting(inbox)
     inbox.assign(second, "b")
-    assert second.take(0) is None
+    assert taken(second, 0) is None
 
 
 def test_early_events_are_let_go_when_the_start_came_to_nothing() -> None:
@@ -149,7 +149,7 @@ def test_early_events_are_let_go_when_the_start_came_to_nothing() -> None:
     inbox.forget(first)
     second = expecting(inbox)
     inbox.assign(second, "a")
-    assert second.take(0) is None
+    assert taken(second, 0) is None
 
 
 def test_of_too_many_early_runs_the_oldest_are_let_go() -> None:
@@ -161,9 +161,9 @@ def test_of_too_many_early_runs_the_oldest_are_let_go() -> None:
         assert grew() == 1
     for number, mailbox in enumerate(mailboxes):
         inbox.assign(mailbox, str(number))
-    assert mailboxes[0].take(0) is None
+    assert taken(mailboxes[0], 0) is None
     for number, mailbox in enumerate(mailboxes[1:], start=1):
-        assert mailbox.take(0) == News(f"text {number}", None)
+        assert taken(mailbox, 0) == News(f"text {number}", None)
 
 
 def test_of_too_much_early_text_the_largest_is_let_go() -> None:
@@ -176,8 +176,8 @@ def test_of_too_much_early_text_the_largest_is_let_go() -> None:
         assert grew() == 1
     inbox.assign(first, "a")
     inbox.assign(second, "b")
-    assert first.take(0) == News("a few words", None)
-    assert second.take(0) is None
+    assert taken(first, 0) == News("a few words", None)
+    assert taken(second, 0) is None
 
 
 def test_an_early_text_that_is_too_large_by_itself_is_let_go() -> None:
@@ -187,9 +187,9 @@ def test_an_early_text_that_is_too_large_by_itself_is_let_go() -> None:
         inbox.deliver(Update("a", "x" * (EARLY_CHARACTERS + 1)))
         assert grew() == 1
     inbox.assign(mailbox, "a")
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
     inbox.deliver(Update("a", "x" * (EARLY_CHARACTERS + 2)))
-    assert mailbox.take(0) == News("x" * (EARLY_CHARACTERS + 2), None)
+    assert taken(mailbox, 0) == News("x" * (EARLY_CHARACTERS + 2), None)
 
 
 def test_the_size_of_early_text_counts_once_per_run_not_per_event() -> None:
@@ -200,7 +200,7 @@ def test_the_size_of_early_text_counts_once_per_run_not_per_event() -> None:
             inbox.deliver(Update("a", "x" * length))
         assert grew() == 0
     inbox.assign(mailbox, "a")
-    assert mailbox.take(0) is not None
+    assert taken(mailbox, 0) is not None
 
 
 def test_early_events_are_kept_for_a_while_only() -> None:
@@ -216,8 +216,8 @@ def test_early_events_are_kept_for_a_while_only() -> None:
         assert grew() == 1
     inbox.assign(first, "a")
     inbox.assign(second, "b")
-    assert first.take(0) is None
-    assert second.take(0) == News("younger", None)
+    assert taken(first, 0) is None
+    assert taken(second, 0) == News("younger", None)
 
 
 # --- abandoned before the start's answer
@@ -233,7 +233,7 @@ def test_the_id_of_an_abandoned_start_is_known_as_ended_when_its_answer_comes() 
         inbox.deliver(Update("a", "for nobody"))
         assert grew() == 1
     assert len(inbox) == 1
-    assert (mailbox.take(0), second.take(0)) == (None, None)
+    assert (taken(mailbox, 0), taken(second, 0)) == (None, None)
 
 
 def test_early_events_of_an_abandoned_start_are_let_go_when_its_answer_comes() -> None:
@@ -243,7 +243,7 @@ def test_early_events_of_an_abandoned_start_are_let_go_when_its_answer_comes() -
     inbox.forget(abandoned)
     inbox.assign(abandoned, "a")
     inbox.assign(other, None)
-    assert other.take(0) is None
+    assert taken(other, 0) is None
 
 
 def test_an_abandoned_start_that_was_answered_without_an_id_changes_nothing() -> None:
@@ -252,7 +252,7 @@ def test_an_abandoned_start_that_was_answered_without_an_id_changes_nothing() ->
     inbox.forget(mailbox)
     inbox.assign(mailbox, None)
     inbox.deliver(Update("a", "for nobody"))
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
 
 
 # --- events without an id
@@ -263,14 +263,14 @@ def test_an_event_without_an_id_belongs_to_the_only_run(job_id: str | None) -> N
     inbox = Inbox()
     mailbox = started(inbox, job_id)
     inbox.deliver(Update(None, "text", "stop"))
-    assert mailbox.take(0) == News("text", "stop")
+    assert taken(mailbox, 0) == News("text", "stop")
 
 
 def test_an_event_without_an_id_belongs_to_the_only_run_whose_start_is_pending() -> None:
     inbox = Inbox()
     mailbox = expecting(inbox)
     inbox.deliver(Update(None, "text"))
-    assert mailbox.take(0) == News("text", None)
+    assert taken(mailbox, 0) == News("text", None)
 
 
 def test_an_event_without_an_id_belongs_to_nobody_when_there_are_several() -> None:
@@ -279,7 +279,7 @@ def test_an_event_without_an_id_belongs_to_nobody_when_there_are_several() -> No
     with dropped("no_id") as grew:
         inbox.deliver(Update(None, "whose?"))
         assert grew() == 1
-    assert (first.take(0), second.take(0)) == (None, None)
+    assert (taken(first, 0), taken(second, 0)) == (None, None)
 
 
 def test_an_event_without_an_id_belongs_to_nobody_when_there_is_none() -> None:
@@ -295,12 +295,12 @@ def test_a_nameless_run_adopts_the_first_id_that_comes() -> None:
     inbox = Inbox()
     mailbox = started(inbox, None)
     inbox.deliver(Update("a", "mine"))
-    assert mailbox.take(0) == News("mine", None)
+    assert taken(mailbox, 0) == News("mine", None)
     with dropped("unknown_run") as grew:
         inbox.deliver(Update("b", "not mine, though longer"))
         assert grew() == 1
     inbox.deliver(Update("a", "mine too"))
-    assert mailbox.take(0) == News("mine too", None)
+    assert taken(mailbox, 0) == News("mine too", None)
 
 
 def test_a_nameless_run_adopts_an_id_that_came_early() -> None:
@@ -308,9 +308,9 @@ def test_a_nameless_run_adopts_an_id_that_came_early() -> None:
     mailbox = expecting(inbox)
     inbox.deliver(Update("a", "early"))
     inbox.assign(mailbox, None)
-    assert mailbox.take(0) == News("early", None)
+    assert taken(mailbox, 0) == News("early", None)
     inbox.deliver(Update("a", "early and late"))
-    assert mailbox.take(0) == News("early and late", None)
+    assert taken(mailbox, 0) == News("early and late", None)
 
 
 def test_a_nameless_run_does_not_adopt_an_ended_one() -> None:
@@ -318,9 +318,9 @@ def test_a_nameless_run_does_not_adopt_an_ended_one() -> None:
     inbox.forget(started(inbox, "a"))
     mailbox = started(inbox, None)
     inbox.deliver(Update("a", "late"))
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
     inbox.deliver(Update("b", "mine"))
-    assert mailbox.take(0) == News("mine", None)
+    assert taken(mailbox, 0) == News("mine", None)
 
 
 def test_a_forgotten_nameless_run_adopts_nothing() -> None:
@@ -348,7 +348,7 @@ def test_a_failure_ends_started_and_pending_runs_each_with_a_fault_of_its_own() 
     inbox.fail(lambda: SessionLost("gone"))
     faults = []
     for mailbox in mailboxes:
-        news = mailbox.take(0)
+        news = taken(mailbox, 0)
         assert news is not None
         assert isinstance(news.ending, SessionLost)
         faults.append(news.ending)
@@ -437,7 +437,7 @@ def test_no_text_is_lost_while_the_start_is_answered(named: bool) -> None:
     for mailbox in mailboxes:
         text = None
         while True:
-            news = mailbox.take(5.0)
+            news = taken(mailbox, 5.0)
             assert news is not None, "the end got lost"
             text = text if news.text is None else news.text
             if news.ending is not None:
@@ -460,4 +460,4 @@ def test_an_event_that_waited_for_the_lock_finds_the_run_that_was_assigned_meanw
 
     inbox._lock = Lock()  # type: ignore[assignment]
     inbox.deliver(Update("a", "text"))
-    assert mailbox.take(0) == News("text", None)
+    assert taken(mailbox, 0) == News("text", None)

@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
+from langfast_wsgi import runtime
 from langfast_wsgi.errors import (
     GatewayError,
     NoCredentials,
@@ -29,7 +31,7 @@ from langfast_wsgi.providers.langfast.signups import (
     SIGN_UPS_AT_ONCE,
     pause,
 )
-from tests.support.builders import counted, grant, series, spawn, wait_for
+from tests.support.builders import counted, grant, series, spawn, taken, wait_for
 from tests.support.clock import FakeClock
 
 Outcome = Grant | Exception
@@ -41,7 +43,12 @@ class FakeSession:
     outcomes: list[GatewayError | None]
     made: list["FakeSession"]
 
-    def __init__(self, deliver: Callable[..., None], lost: Callable[["FakeSession"], None]) -> None:
+    def __init__(
+        self,
+        deliver: Callable[..., None],
+        lost: Callable[["FakeSession"], None],
+        _receiver: object,
+    ) -> None:
         self.deliver, self.lost = deliver, lost
         self.runs = 0
         self.is_open = False
@@ -126,7 +133,9 @@ class Case:
             socket_url="http://sockets",
             connect_timeout=15.0,
             socket_max_age=240.0,
-            spawn=self.tasks.append,
+            runtime=SimpleNamespace(  # type: ignore[arg-type]
+                spawn=self.tasks.append, receiver=runtime.receiver
+            ),
         )
 
     def look(self) -> int:
@@ -518,7 +527,7 @@ def test_a_failed_replacement_keeps_the_old_socket_and_its_runs() -> None:
     case.clock.advance(240.0)
     case.settle(1)
     assert credential.socket is old
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
 
 
 def test_a_lost_socket_interrupts_its_runs_and_another_is_connected(
@@ -532,7 +541,7 @@ def test_a_lost_socket_interrupts_its_runs_and_another_is_connected(
     assert credential.socket is None
     case.settle()
     assert credential.socket is sessions[1]
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
 
 
 def test_a_replaced_socket_that_goes_away_interrupts_nobody(sessions: list[FakeSession]) -> None:
@@ -553,7 +562,7 @@ def test_where_the_one_attempt_to_reconnect_fails_the_runs_fail() -> None:
     FakeSession.outcomes.append(UpstreamUnreachable("down"))
     FakeSession.made[0].die()
     case.settle(1)
-    news = mailbox.take(0)
+    news = taken(mailbox, 0)
     assert news is not None
     assert isinstance(news.ending, SessionLost)
 
@@ -651,7 +660,7 @@ def test_the_loop_looks_at_once_when_something_changes_and_cuts_the_sockets_at_i
     sessions: list[FakeSession],
 ) -> None:
     case = Case(least=2)
-    case.keeper._spawn = case.keeper._sign_ups._spawn = spawn
+    case.keeper._runtime.spawn = case.keeper._sign_ups._spawn = spawn
     loop = threading.Thread(target=case.keeper.run)
     begun = time.monotonic()
     loop.start()
@@ -721,7 +730,7 @@ def test_the_loop_goes_on_after_whatever_befell_it(sessions: list[FakeSession]) 
             raise failures.pop()
         return spawn(task)
 
-    case.keeper._spawn = case.keeper._sign_ups._spawn = stumbling
+    case.keeper._runtime.spawn = case.keeper._sign_ups._spawn = stumbling
     loop = threading.Thread(target=case.keeper.run)
     loop.start()
     wait_for(lambda: case.pool.census()["ready"] == 1)

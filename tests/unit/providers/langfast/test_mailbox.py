@@ -8,7 +8,7 @@ import pytest
 
 from langfast_wsgi.errors import RunFailed, SessionLost
 from langfast_wsgi.providers.langfast.mailbox import Ending, Mailbox, News
-from tests.support.builders import patched_python
+from tests.support.builders import patched_python, taken
 
 # --- one at a time
 
@@ -16,32 +16,32 @@ from tests.support.builders import patched_python
 def test_a_text_is_found_once() -> None:
     mailbox = Mailbox()
     mailbox.put("a")
-    assert mailbox.take(0) == News("a", None)
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) == News("a", None)
+    assert taken(mailbox, 0) is None
 
 
 def test_the_newest_text_replaces_what_was_not_taken() -> None:
     mailbox = Mailbox()
     for text in ("a", "ab", "abc"):
         mailbox.put(text)
-    assert mailbox.take(0) == News("abc", None)
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) == News("abc", None)
+    assert taken(mailbox, 0) is None
 
 
 def test_shorter_text_is_late_and_only_a_sign_of_life() -> None:
     mailbox = Mailbox()
     mailbox.put("abc")
     mailbox.put("ab")
-    assert mailbox.take(0) == News("abc", None)
+    assert taken(mailbox, 0) == News("abc", None)
     mailbox.put("a")
-    assert mailbox.take(0) == News(None, None)
+    assert taken(mailbox, 0) == News(None, None)
 
 
 def test_rewritten_text_of_the_same_length_counts() -> None:
     mailbox = Mailbox()
     mailbox.put("abc")
     mailbox.put("abd")
-    assert mailbox.take(0) == News("abd", None)
+    assert taken(mailbox, 0) == News("abd", None)
 
 
 def test_a_late_text_that_is_cut_inside_a_character_does_not_replace_the_whole_one() -> None:
@@ -50,20 +50,20 @@ def test_a_late_text_that_is_cut_inside_a_character_does_not_replace_the_whole_o
     mailbox.put("ab😀")
     mailbox.put("ab\ud83d")
     mailbox.end("stop")
-    assert mailbox.take(0) == News("ab😀", "stop")
+    assert taken(mailbox, 0) == News("ab😀", "stop")
 
 
 def test_a_whole_character_replaces_its_half() -> None:
     mailbox = Mailbox()
     mailbox.put("ab\ud83d")
     mailbox.put("ab😀")
-    assert mailbox.take(0) == News("ab😀", None)
+    assert taken(mailbox, 0) == News("ab😀", None)
 
 
 def test_an_event_without_text_is_a_sign_of_life() -> None:
     mailbox = Mailbox()
     mailbox.put(None)
-    assert mailbox.take(0) == News(None, None)
+    assert taken(mailbox, 0) == News(None, None)
 
 
 def test_the_end_comes_with_the_last_text() -> None:
@@ -71,15 +71,15 @@ def test_the_end_comes_with_the_last_text() -> None:
     mailbox.put("a")
     mailbox.put("ab")
     mailbox.end("stop")
-    assert mailbox.take(0) == News("ab", "stop")
+    assert taken(mailbox, 0) == News("ab", "stop")
 
 
 def test_the_end_of_a_text_that_was_taken_comes_alone() -> None:
     mailbox = Mailbox()
     mailbox.put("a")
-    mailbox.take(0)
+    taken(mailbox, 0)
     mailbox.end("length")
-    assert mailbox.take(0) == News(None, "length")
+    assert taken(mailbox, 0) == News(None, "length")
 
 
 @pytest.mark.parametrize("second", ["length", SessionLost("gone")])
@@ -87,14 +87,14 @@ def test_the_first_end_wins(second: Ending) -> None:
     mailbox = Mailbox()
     mailbox.end("stop")
     mailbox.end(second)
-    assert mailbox.take(0) == News(None, "stop")
+    assert taken(mailbox, 0) == News(None, "stop")
 
 
 def test_a_fault_is_an_end() -> None:
     mailbox, fault = Mailbox(), RunFailed("no")
     mailbox.put("a")
     mailbox.end(fault)
-    news = mailbox.take(0)
+    news = taken(mailbox, 0)
     assert news is not None
     assert (news.text, news.ending) == ("a", fault)
 
@@ -105,9 +105,9 @@ def test_nothing_counts_behind_the_end() -> None:
     mailbox.end("stop")
     mailbox.put("abc")
     mailbox.interrupt(5.0)
-    assert mailbox.take(0) == News("a", "stop")
+    assert taken(mailbox, 0) == News("a", "stop")
     assert mailbox.lost_at is None
-    assert mailbox.take(0) is None
+    assert taken(mailbox, 0) is None
 
 
 # --- a lost socket
@@ -116,7 +116,7 @@ def test_nothing_counts_behind_the_end() -> None:
 def test_an_interruption_wakes_the_reader_and_says_since_when() -> None:
     mailbox = Mailbox()
     mailbox.interrupt(5.0)
-    assert mailbox.take() is None, "no news, but a reason to look"
+    assert taken(mailbox) is None, "no news, but a reason to look"
     assert mailbox.lost_at == 5.0
 
 
@@ -132,7 +132,7 @@ def test_text_that_came_before_an_interruption_is_not_lost() -> None:
     mailbox = Mailbox()
     mailbox.put("a")
     mailbox.interrupt(5.0)
-    assert mailbox.take(0) == News("a", None)
+    assert taken(mailbox, 0) == News("a", None)
     assert mailbox.lost_at == 5.0
 
 
@@ -142,17 +142,17 @@ def test_text_that_came_before_an_interruption_is_not_lost() -> None:
 def test_a_tick_wakes_the_reader_without_news() -> None:
     mailbox = Mailbox()
     mailbox.tick()
-    assert mailbox.take() is None
+    assert taken(mailbox) is None
     mailbox.put("a")
     mailbox.tick()
     mailbox.tick()
-    assert mailbox.take() == News("a", None)
-    assert mailbox.take(0) is None
+    assert taken(mailbox) == News("a", None)
+    assert taken(mailbox, 0) is None
 
 
 def test_a_reader_waits_no_longer_than_it_said() -> None:
     begun = time.monotonic()
-    assert Mailbox().take(0.03) is None
+    assert taken(Mailbox(), 0.03) is None
     assert 0.025 < time.monotonic() - begun < 1.0
 
 
@@ -161,7 +161,7 @@ def test_a_waiting_reader_is_woken_at_once() -> None:
     timer = threading.Timer(0.01, mailbox.put, ["a"])
     timer.start()
     begun = time.monotonic()
-    assert mailbox.take(5.0) == News("a", None)
+    assert taken(mailbox, 5.0) == News("a", None)
     assert time.monotonic() - begun < 1.0
     timer.join()
 
@@ -198,7 +198,7 @@ def read_to_the_end(mailbox: Mailbox) -> News:
     text = None
     patience = time.monotonic() + 5.0
     while True:
-        news = mailbox.take(5.0)
+        news = taken(mailbox, 5.0)
         assert time.monotonic() < patience, "the reader was never told"
         if news is None:
             continue  # a tick
@@ -244,7 +244,7 @@ def test_of_two_writers_the_one_with_the_newer_text_wins() -> None:
     for writer in writers:
         writer.join()
     for mailbox in rounds:
-        assert mailbox.take(1.0) == News("early and late", None)
+        assert taken(mailbox, 1.0) == News("early and late", None)
 
 
 def test_a_newer_text_that_comes_between_the_look_and_the_put_of_an_older_one_is_kept() -> None:
@@ -267,7 +267,7 @@ def test_a_newer_text_that_comes_between_the_look_and_the_put_of_an_older_one_is
     mailbox._text = Meeting()
     mailbox.put("early")
     writers[0].join()
-    assert mailbox.take(0) == News("early and late", None)
+    assert taken(mailbox, 0) == News("early and late", None)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -288,6 +288,7 @@ def test_the_same_holds_for_greenlets() -> None:
     script = """
 import gevent
 from langfast_wsgi.providers.langfast.mailbox import Mailbox, News
+from tests.support.builders import taken
 
 def write(mailbox):
     for text in ("a", "ab", "abc"):
@@ -299,7 +300,7 @@ def write(mailbox):
 def read(mailbox):
     text = None
     while True:
-        news = mailbox.take(2.0)
+        news = taken(mailbox, 2.0)
         assert news is not None
         text = news.text or text
         if news.ending:
@@ -310,10 +311,10 @@ readers = [gevent.spawn(read, box) for box in boxes]
 writers = [gevent.spawn(write, box) for box in boxes]
 gevent.joinall(writers + readers, raise_error=True)
 assert all(reader.value == ("abc", "stop") for reader in readers)
-assert Mailbox().take(0.01) is None
+assert taken(Mailbox(), 0.01) is None
 box = Mailbox()
 gevent.spawn_later(0.01, box.interrupt, 7.0)
-assert box.take() is None and box.lost_at == 7.0
+assert taken(box) is None and box.lost_at == 7.0
 print("held")
 """
     assert patched_python(script).strip() == "held"

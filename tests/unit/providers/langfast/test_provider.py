@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from langfast_wsgi.conversation.events import SILENCE, Event, Finished, Replaced, Silence, Text
+from langfast_wsgi import runtime
+from langfast_wsgi.conversation.events import Event, Finished, Pause, Replaced, Text
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
     GatewayError,
@@ -27,7 +28,7 @@ from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.provider import LangfastProvider
 from langfast_wsgi.providers.langfast.start import StartFailed
 from langfast_wsgi.providers.langfast.verdict import Refusal
-from tests.support.builders import StubSocket, grant, run_request, spawn, wait_for
+from tests.support.builders import A_PAUSE, StubSocket, grant, heard, run_request, spawn, wait_for
 
 
 class FakeKeeper:
@@ -67,7 +68,7 @@ def bare(
         keeper or FakeKeeper(),  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
         Offer(True, (), lambda: ()),
-        spawn=spawn,
+        runtime=runtime,
         queue_timeout=queue,
         start_timeout=start,
         idle_timeout=idle,
@@ -97,7 +98,7 @@ class Case:
             self.keeper,  # type: ignore[arg-type]
             SimpleNamespace(start=self._start),  # type: ignore[arg-type]
             Offer(False, ("extra",), lambda: ()),
-            spawn=spawn,
+            runtime=runtime,
             queue_timeout=queue,
             start_timeout=start,
             idle_timeout=idle,
@@ -126,13 +127,13 @@ class Case:
         return self.accounts[0]
 
     def run(self) -> Generator[Event, None, None]:
-        return self.provider.run(run_request("hi"))
+        return heard(self.provider.run(run_request("hi")))
 
     def begun(self) -> Generator[Event, None, None]:
         """A run whose start was answered."""
         events = self.run()
         before = len(self.started)
-        assert next(events) == SILENCE
+        assert next(events) == A_PAUSE
         wait_for(lambda: len(self.started) > before)
         wait_for(lambda: not self.pending)
         return events
@@ -154,7 +155,7 @@ class Case:
 
 def spoken(events: Generator[Event, None, None]) -> Event:
     """The next event that says something."""
-    return next(event for event in events if not isinstance(event, Silence))
+    return next(event for event in events if not isinstance(event, Pause))
 
 
 def refusing(
@@ -220,14 +221,14 @@ def test_a_run_that_ends_before_its_start_was_answered_is_whole() -> None:
         return "j"
 
     case.outcomes = [overtaken]
-    assert [e for e in case.run() if e != SILENCE] == [Text("Hello", last=True), Finished("stop")]
+    assert [e for e in case.run() if e != A_PAUSE] == [Text("Hello", last=True), Finished("stop")]
 
 
 def test_an_end_without_any_text_is_an_empty_answer() -> None:
     case = Case()
     events = case.begun()
     case.say(None, "stop")
-    assert [event for event in events if event != SILENCE] == [Finished("stop")]
+    assert [event for event in events if event != A_PAUSE] == [Finished("stop")]
 
 
 def test_half_a_character_comes_out_before_the_end() -> None:
@@ -236,7 +237,7 @@ def test_half_a_character_comes_out_before_the_end() -> None:
     case.say("a\ud83d")
     assert spoken(events) == Text("a")
     case.say(None, "stop")
-    assert [e for e in events if e != SILENCE] == [Text("\ufffd", last=True), Finished("stop")]
+    assert [e for e in events if e != A_PAUSE] == [Text("\ufffd", last=True), Finished("stop")]
 
 
 def test_rewritten_text_is_an_event_of_its_own() -> None:
@@ -279,7 +280,7 @@ def test_silence_is_heard_while_in_line() -> None:
     case = Case(queue=0.1)
     first = case.begun()
     second = case.run()
-    assert [next(second) for _ in range(3)] == [SILENCE] * 3
+    assert [next(second) for _ in range(3)] == [A_PAUSE] * 3
     assert len(case.started) == 1
     second.close()
     first.close()
@@ -294,9 +295,9 @@ def test_without_an_account_a_caller_hears_so_at_the_end_of_its_patience() -> No
 def test_the_next_in_line_begins_when_a_place_is_given_back() -> None:
     case = Case(queue=5.0)
     first, second = case.begun(), case.run()
-    assert next(second) == SILENCE
+    assert next(second) == A_PAUSE
     first.close()
-    wait_for(lambda: next(second) == SILENCE and len(case.started) == 2)
+    wait_for(lambda: next(second) == A_PAUSE and len(case.started) == 2)
     second.close()
     assert case.free
 
@@ -392,7 +393,7 @@ def test_silence_is_heard_while_the_start_is_not_answered() -> None:
     release = threading.Event()
     case.outcomes = [held(release, "late")]
     events = case.run()
-    assert [next(events) for _ in range(3)] == [SILENCE] * 3
+    assert [next(events) for _ in range(3)] == [A_PAUSE] * 3
     events.close()
     release.set()
 
@@ -466,7 +467,7 @@ def test_a_run_goes_on_when_its_events_come_again() -> None:
     case.say("abc")
     assert spoken(events) == Text("abc")
     case.account.inbox.interrupt()
-    assert next(events) == SILENCE
+    assert next(events) == A_PAUSE
     case.say("abcdef")
     assert spoken(events) == Text("def")
     time.sleep(0.05)
@@ -592,11 +593,11 @@ def test_the_next_caller_never_gets_the_text_of_an_abandoned_run() -> None:
     first = case.begun()
     first.close()
     second = case.run()
-    assert next(second) == SILENCE
+    assert next(second) == A_PAUSE
     case.say("somebody else's secret")
-    assert [next(second) for _ in range(3)] == [SILENCE] * 3
+    assert [next(second) for _ in range(3)] == [A_PAUSE] * 3
     case.say(None, "stop")
-    wait_for(lambda: next(second) == SILENCE and len(case.started) == 2)
+    wait_for(lambda: next(second) == A_PAUSE and len(case.started) == 2)
     wait_for(lambda: not case.pending)
     case.say("mine", "stop")
     assert spoken(second) == Text("mine", last=True)

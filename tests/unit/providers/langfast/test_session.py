@@ -20,6 +20,7 @@ from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreach
 from langfast_wsgi.providers.langfast.answer import tls_context
 from langfast_wsgi.providers.langfast.inbox import Update
 from langfast_wsgi.providers.langfast.session import Session
+from langfast_wsgi.runtime import receiver
 from tests.support.builders import counted, free_port, series, wait_for
 
 OPEN = '0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
@@ -103,7 +104,7 @@ class Case:
         self.threads: set[int] = set()
         self.unwanted: set[str] = set()
         inbox = SimpleNamespace(deliver=self._deliver, wants=self._wants)
-        self.session = Session(inbox, self.lost.append)  # type: ignore[arg-type]
+        self.session = Session(inbox, self.lost.append, receiver)  # type: ignore[arg-type]
 
     def _deliver(self, update: Update) -> None:
         self.threads.add(threading.get_ident())

@@ -306,7 +306,7 @@ def test_b14_an_upstream_without_tls_is_unreachable(no_pause: list[float]) -> No
 
 def test_https_goes_through_the_shared_context() -> None:
     starter = Case("https://upstream.example").starter
-    context = starter._http.connection_pool_kw["ssl_context"]
+    context = starter._http.conn_kw["ssl_context"]
     assert context is tls_context()
     assert isinstance(context, ssl.SSLContext)
 

@@ -1,0 +1,181 @@
+"""The body of a stream: events to frames to bytes, and who does it.
+
+Theory: nothing in a stream blocks; where there is nothing, a pause comes out. So the crank can be
+turned by whoever has the time, one at a time. The request's own greenlet begins and ends a stream,
+and turns the crank whenever it is awake. While it waits, whoever brings text turns it in its place,
+and what comes out goes straight to the caller's socket, as far as that takes it at once: nobody has
+to be woken for the middle of a stream. What the socket does not take is the request's greenlet's to
+send, and while that waits for a slow caller, text is only left in the mailbox.
+
+This needs a server that shows the connection, and greenlets, which are not interrupted. Elsewhere
+there is no outlet, and the request's own thread does it all.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, Protocol
+
+from flask import Response
+
+from langfast_wsgi.conversation.events import Bell, Event, Pause
+from langfast_wsgi.dialects._openai import note
+from langfast_wsgi.dialects._service import Connection, Outlet
+from langfast_wsgi.errors import GatewayError
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = b": ping\n\n"
+
+Events = Generator[Event, None, None]
+
+
+class StreamEncoder(Protocol):
+    """Events to the bytes of one stream."""
+
+    def open(self) -> bytes:
+        """The bytes that can be sent before anything is known."""
+        ...
+
+    def write(self, event: Event) -> bytes:
+        """The bytes for an event; empty where they are better sent with the next. Raises faults."""
+        ...
+
+    def fail(self, fault: GatewayError) -> bytes:
+        """The bytes that end the stream with a fault."""
+        ...
+
+
+def frames(
+    events: Events, first: Event | None, encoder: StreamEncoder, request_id: str
+) -> Generator[bytes | Pause, None, None]:
+    """The bytes of the stream, perhaps empty, and its pauses."""
+    try:
+        yield encoder.open() if first is None else _written(first, events, encoder)
+        for event in events:
+            yield event if isinstance(event, Pause) else _written(event, events, encoder)
+    except GatewayError as fault:
+        note(fault, request_id)
+        yield encoder.fail(fault)
+    except Exception:
+        # The status is out: only an event can tell the caller that this is no whole answer.
+        log.exception("a stream failed in an unforeseen way")
+        yield encoder.fail(GatewayError("The gateway failed."))
+
+
+def _written(event: Event, events: Events, encoder: StreamEncoder) -> bytes:
+    try:
+        return encoder.write(event)
+    except GatewayError as fault:
+        events.throw(fault)  # so that the run is accounted for with this fault; raises it again
+        raise
+
+
+class Body:
+    """What the server iterates over, and closes in every case: also before its first byte."""
+
+    def __init__(
+        self,
+        events: Events,
+        frames: Generator[bytes | Pause, None, None],
+        connection: Connection,
+        heartbeat: float,
+    ) -> None:
+        self._events = events
+        self._frames = frames
+        self._connection = connection
+        self._heartbeat = heartbeat
+        self._written_at = time.monotonic()
+        self._bell: Bell | None = None
+        self._is_waiting = False
+        self._outlet: Outlet | None = None
+        #: Finds the way past the server, once that has sent the first bytes.
+        self.find_outlet: Callable[[], Outlet | None] = _no_outlet
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        """The next bytes for the server to send."""
+        for piece in self._frames:
+            if isinstance(piece, bytes):
+                if not piece:
+                    continue
+                self._written_at = time.monotonic()
+                return piece
+            if self._wait(piece.bell):
+                continue
+            if self._connection.gone():
+                self.close()
+                break
+            now = time.monotonic()
+            if self._heartbeat and now - self._written_at >= self._heartbeat:
+                self._written_at = now
+                return HEARTBEAT
+        raise StopIteration
+
+    def close(self) -> None:
+        """Abandon the run, if it is still going on."""
+        if self._bell is not None:
+            self._bell.listener = None
+        self._frames.close()
+        self._events.close()
+
+    def _wait(self, bell: Bell) -> bool:
+        """Wait for the bell. Meanwhile whoever has news may turn the crank."""
+        if self._outlet is None:
+            self._outlet = self.find_outlet()
+            if self._outlet is not None:
+                self.find_outlet = _no_outlet
+        if self._bell is not bell:
+            self._bell = bell
+            if self._outlet is not None:
+                bell.listener = self._turn
+        self._is_waiting = True
+        news = bell.wait()
+        self._is_waiting = False
+        if self._outlet is not None:
+            self._outlet.flush()
+        return news
+
+    def _turn(self) -> bool:
+        """Turn the crank up to the next pause; False where the request's greenlet has to go on."""
+        outlet = self._outlet
+        if not self._is_waiting or outlet is None:
+            return False
+        self._is_waiting = False
+        for piece in self._frames:
+            if isinstance(piece, Pause):
+                self._is_waiting = True
+                return True
+            self._written_at = time.monotonic()
+            if piece and not outlet.send(piece):
+                return False
+        return False
+
+
+def _no_outlet() -> None:
+    return None
+
+
+class Stream(Response):
+    """A streamed answer; its body learns of the server that sends it."""
+
+    def __init__(self, body: Body, outlet: Callable[[object], Outlet | None]) -> None:
+        super().__init__(body, content_type="text/event-stream")
+        self._body = body
+        self._find = outlet
+        self.headers["Cache-Control"] = "no-cache"
+        self.headers["X-Accel-Buffering"] = "no"
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        """As WSGI has it."""
+        self._body.find_outlet = lambda: self._find(start_response)
+        return super().__call__(environ, start_response)
+
+    def get_app_iter(self, environ: Any) -> Iterable[bytes]:  # noqa: ARG002 - as werkzeug has it
+        """Nothing between the body and the server: each layer costs stack in every stream."""
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._body
