@@ -27,6 +27,7 @@ EXPERIMENTS = (
         "300 streams",
         {
             "gateway": Load(300, Order(150, 0.04), ramp=2),
+            "gateway, 8 accounts": Load(300, Order(150, 0.04), ramp=2),
             "naive": Load(20, Order(150, 0.04), ramp=1),
             "floor": Load(300, Order(150, 0.04, plain=True), ramp=2),
         },
@@ -74,11 +75,6 @@ EXPERIMENTS = (
     Experiment(
         "1,000 streams, two workers",
         {"gateway, two workers": Load(1000, Order(50, 0.2), ramp=4)},
-        rounds=2,
-    ),
-    Experiment(
-        "few accounts",
-        {"gateway, 38 runs per account": Load(300, Order(150, 0.04), ramp=2)},
         rounds=2,
     ),
     Experiment(

@@ -169,7 +169,7 @@ def _lateness(upstream: Upstream) -> float:
 
 _SUBJECTS: dict[str, Callable[[Lab], Server]] = {
     "gateway": lambda lab: lab.gateway(),
-    "gateway, 38 runs per account": lambda lab: lab.gateway(callers=304, per_account=38),
+    "gateway, 8 accounts": lambda lab: lab.gateway(callers=304, per_account=38),
     "gateway, two workers": lambda lab: lab.gateway(workers=2, callers=1100),
     "gateway, far": lambda lab: lab.gateway("far", callers=16),
     "gateway over the emulator": lambda lab: lab.gateway("emulator", callers=304),

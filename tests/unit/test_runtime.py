@@ -233,3 +233,180 @@ def test_a_plain_socket_with_a_timeout_is_looked_at_without_waiting(pair: Pair) 
     begun = time.monotonic()
     assert not Connection({"gunicorn.socket": pair[0]}).gone()
     assert time.monotonic() - begun < 0.5
+
+
+# --- past the server
+
+SERVED = """
+import socket, types
+from gunicorn.config import Config
+from gunicorn.http.wsgi import Response
+from langfast_wsgi import runtime
+
+def response(version=(1, 1), headers=(), begun=True):
+    ours, theirs = socket.socketpair()
+    request = types.SimpleNamespace(version=version, method="POST", should_close=lambda: False)
+    made = Response(request, ours, Config())
+    made.start_response("200 OK", [("Content-Type", "text/event-stream"), *headers])
+    if begun:
+        made.write(b"first")
+        theirs.recv(65536)
+    return made, theirs
+"""
+
+
+def test_an_outlet_is_found_only_in_the_middle_of_a_chunked_body_of_gunicorns() -> None:
+    script = (
+        SERVED
+        + """
+found = [
+    runtime.outlet(response()[0].start_response),
+    runtime.outlet(response(begun=False)[0].start_response),
+    runtime.outlet(response(version=(1, 0))[0].start_response),
+    runtime.outlet(response(headers=[("Content-Length", "9")])[0].start_response),
+    runtime.outlet(lambda *_: None),
+]
+print([one is not None for one in found])
+"""
+    )
+    assert patched_python(script).strip() == str([True] + [False] * 4)
+
+
+def test_without_greenlets_there_is_no_outlet() -> None:
+    class Server:
+        headers_sent = chunked = True
+
+        def start_response(self) -> None: ...
+
+    assert runtime.outlet(Server().start_response) is None
+
+
+def test_what_goes_through_an_outlet_is_framed_and_counted_as_the_servers_own() -> None:
+    script = (
+        SERVED
+        + """
+made, theirs = response()
+outlet = runtime.outlet(made.start_response)
+before = made.sent
+assert outlet.send(b"x" * 26)
+assert made.sent == before + 26
+print(theirs.recv(100))
+made.write(b"behind")
+made.close()
+print(theirs.recv(100))
+"""
+    )
+    framed, rest = patched_python(script).splitlines()
+    assert framed == str(b"1A\r\n" + b"x" * 26 + b"\r\n")
+    assert rest == str(b"6\r\nbehind\r\n0\r\n\r\n")
+
+
+def test_an_outlet_keeps_what_a_slow_caller_does_not_take_for_the_flush() -> None:
+    script = (
+        SERVED
+        + """
+import gevent
+made, theirs = response()
+outlet = runtime.outlet(made.start_response)
+sent = 0
+while outlet.send(b"y" * 10_000):
+    sent += 10_000
+got = bytearray()
+
+def read():
+    while piece := theirs.recv(65536):
+        got.extend(piece)
+
+reader = gevent.spawn(read)
+outlet.flush()
+outlet.flush()  # nothing is sent twice
+made.close()
+made.sock.close()
+reader.join(5)
+frame = b"2710\\r\\n" + b"y" * 10_000 + b"\\r\\n"
+assert sent > 0
+assert bytes(got) == frame * (sent // 10_000 + 1) + b"0\\r\\n\\r\\n", len(got)
+print("whole")
+"""
+    )
+    assert patched_python(script).strip() == "whole"
+
+
+def test_an_outlet_tells_of_a_caller_that_left_where_the_server_hears_it() -> None:
+    script = (
+        SERVED
+        + """
+made, theirs = response()
+outlet = runtime.outlet(made.start_response)
+theirs.close()
+print(outlet.send(b"z"))
+try:
+    outlet.flush()
+except OSError as error:
+    print(type(error).__name__)
+"""
+    )
+    assert patched_python(script).split() == ["False", "BrokenPipeError"]
+
+
+# --- reading in large pieces
+
+
+def test_a_receiver_reads_what_comes_in_large_pieces_and_then_the_end() -> None:
+    script = """
+import socket, gevent
+from langfast_wsgi import runtime
+ours, theirs = socket.socketpair()
+receive = runtime.receiver(ours)
+assert type(receive) is runtime.PatientReceiver
+got = bytearray()
+sizes = []
+
+def read():
+    while piece := receive():
+        got.extend(piece)
+        sizes.append(len(piece))
+
+reader = gevent.spawn(read)
+sent = b""
+for size in (1, 100, runtime.PIECE, 3 * runtime.PIECE + 7):
+    data = bytes([size % 251]) * size
+    theirs.sendall(data)
+    sent += data
+    gevent.sleep(0.01)
+theirs.shutdown(socket.SHUT_WR)
+reader.join(5)
+assert reader.ready() and bytes(got) == sent
+assert max(sizes) <= runtime.PIECE
+receive.close()
+receive.close()
+print("whole")
+"""
+    assert patched_python(script).strip() == "whole"
+
+
+def test_a_receiver_waits_where_others_shut_the_socket_down() -> None:
+    script = """
+import socket, gevent
+from langfast_wsgi import runtime
+ours, theirs = socket.socketpair()
+receive = runtime.receiver(ours)
+reader = gevent.spawn(receive)
+gevent.sleep(0.01)
+assert not reader.ready()
+ours.shutdown(socket.SHUT_RDWR)
+reader.join(5)
+print(reader.value)
+"""
+    assert patched_python(script).strip() == "b''"
+
+
+def test_elsewhere_a_receiver_is_the_sockets_own_recv() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        receive = runtime.receiver(ours)
+        theirs.sendall(b"hello")
+        assert receive() == b"hello"
+        theirs.close()
+        assert receive() == b""
+        receive.close()
