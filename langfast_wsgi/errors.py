@@ -24,7 +24,8 @@
         ├── SessionLost           502     upstream_disconnected
         ├── RunFailed             502     upstream_run_failed
         ├── UpstreamSilent        504     upstream_timeout
-        └── UpstreamGarbled       502     upstream_bad_response, upstream_inconsistent
+        └── UpstreamGarbled       502     upstream_bad_response, upstream_inconsistent,
+                                                response_too_large
 
 Each class carries the HTTP status that it suggests, a stable code word (also the metric label),
 whether a retry may help (``None``: the client's own rule decides) and a message that is fit for

@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from websocket import WebSocketConnectionClosedException
+from websocket import WebSocketConnectionClosedException, WebSocketPayloadException
 
 CHUNK = b'42["execution:chunk",'
+FRAME_BYTES = 16 * 1024 * 1024  # no answer is that long, and decoding it would hold up the rest
 _TEXT_FRAME = 0x81  # FIN, no extension, opcode 1
 
 
@@ -63,6 +64,8 @@ class ChunkTap:
                     self._more(begin - at)
                     continue
                 length = int.from_bytes(buffer[at + 2 : begin], "big")
+                if length > FRAME_BYTES:
+                    raise WebSocketPayloadException("a frame that is too long")
             end = begin + length
             if len(buffer) < end:
                 self._more(end - at)

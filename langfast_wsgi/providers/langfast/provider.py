@@ -1,6 +1,7 @@
 """One run on this upstream: lease a place, start, yield what comes, give the place back."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -13,6 +14,7 @@ from langfast_wsgi.errors import (
     RunFailed,
     SessionLost,
     StartRefused,
+    UpstreamGarbled,
     UpstreamSilent,
 )
 from langfast_wsgi.providers.base import Runtime
@@ -27,6 +29,7 @@ from langfast_wsgi.providers.langfast.turn import Lease, Turn
 log = logging.getLogger(__name__)
 
 TICK = 1.0  # how often a waiting reader is woken to look around, in seconds, at the least
+ANSWER_CHARACTERS = 4 * 1024 * 1024  # an answer that is longer ends with a fault
 RECONNECT_GRACE = 5.0  # after a lost socket, how long a run waits for its next event
 
 
@@ -156,7 +159,7 @@ class LangfastProvider:
         finally:
             run.start_is_over = True
 
-    def _follow(self, run: "_Run") -> Generator[Event, None, None]:
+    def _follow(self, run: "_Run", most: float = ANSWER_CHARACTERS) -> Generator[Event, None, None]:
         growth, mailbox = Growth(), run.mailbox
         pause = Pause(mailbox)
         quiet = False
@@ -171,6 +174,8 @@ class LangfastProvider:
             quiet = False
             run.alive_at = time.monotonic()
             text, ending = news.text, news.ending
+            if text is not None and len(text) > most:
+                raise UpstreamGarbled("The answer is too long.", code="response_too_large")
             if text is not None:
                 event = growth.advance(text, final=ending is not None)
             else:
@@ -207,7 +212,7 @@ class LangfastProvider:
 
         def wait_for_the_end() -> None:
             try:
-                for _ in awaited(self._follow(run)):
+                for _ in awaited(self._follow(run, most=math.inf)):
                     if self._pool.told_apart and run.start_is_over:
                         return
             except GatewayError:

@@ -81,6 +81,15 @@ class _Client(socketio.Client):
     def _engineio_client_class(self) -> type[engineio.Client]:
         return _Engine
 
+    def _handle_eio_message(self, data: Any) -> None:
+        try:
+            super()._handle_eio_message(data)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # Who speaks nonsense is not trusted to have said all the rest: connect anew.
+            _MEANINGLESS.inc()
+            log.warning("the upstream's socket speaks nonsense: %s", one_line(error))
+            self.eio.ws.abort()
+
     def _handle_disconnect(self, _namespace: str) -> None:
         # The library would join the read loop here, which is where we are.
         self.eio.ws.abort()

@@ -7,7 +7,7 @@ import websocket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from langfast_wsgi.providers.langfast.frames import CHUNK, ChunkTap
+from langfast_wsgi.providers.langfast.frames import CHUNK, FRAME_BYTES, ChunkTap
 from langfast_wsgi.runtime import PIECE, Receiver
 
 TEXT, BINARY, CLOSE, PING, CONTINUATION = 1, 2, 8, 9, 0
@@ -196,3 +196,10 @@ def test_everything_else_is_asked_of_the_websocket_itself() -> None:
     tap = tapped(library, lambda _: True)
     assert tap.connected is True
     assert tap.sock is library.sock
+
+
+def test_c29_a_frame_that_is_too_long_is_not_waited_for() -> None:
+    head = bytes([0x81, 127]) + (FRAME_BYTES + 1).to_bytes(8, "big")
+    tap = tapped(connected(head + CHUNK), lambda _: True)
+    with pytest.raises(websocket.WebSocketPayloadException):
+        tap.recv()

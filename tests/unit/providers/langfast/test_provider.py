@@ -18,6 +18,7 @@ from langfast_wsgi.errors import (
     SessionLost,
     StartRefused,
     TooManyRuns,
+    UpstreamGarbled,
     UpstreamSilent,
 )
 from langfast_wsgi.providers.langfast import provider as provider_module
@@ -25,7 +26,7 @@ from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.inbox import Update
 from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.pool import Pool
-from langfast_wsgi.providers.langfast.provider import LangfastProvider
+from langfast_wsgi.providers.langfast.provider import ANSWER_CHARACTERS, LangfastProvider
 from langfast_wsgi.providers.langfast.start import StartFailed
 from langfast_wsgi.providers.langfast.verdict import Refusal
 from tests.support.builders import A_PAUSE, StubSocket, grant, heard, run_request, spawn, wait_for
@@ -258,6 +259,31 @@ def test_a_failed_run_yields_its_text_and_raises_its_fault() -> None:
     with pytest.raises(RunFailed):
         list(events)
     assert case.free
+
+
+def test_c20_an_answer_that_is_too_long_ends_with_a_fault() -> None:
+    case = Case()
+    events = case.begun()
+    case.say("a" * ANSWER_CHARACTERS)
+    assert isinstance(spoken(events), Text)
+    case.say("a" * (ANSWER_CHARACTERS + 1))
+    with pytest.raises(UpstreamGarbled) as caught:
+        spoken(events)
+    assert caught.value.code == "response_too_large"
+    assert case.free
+
+
+def test_an_answer_that_is_too_long_keeps_its_place_where_runs_cannot_be_told_apart() -> None:
+    case = Case(apart=False)
+    events = case.begun()
+    case.say("a" * (ANSWER_CHARACTERS + 1))
+    with pytest.raises(UpstreamGarbled):
+        spoken(events)
+    case.say("a" * (ANSWER_CHARACTERS + 2))
+    time.sleep(0.05)
+    assert not case.free
+    case.say(None, "stop")
+    wait_for(lambda: case.free)
 
 
 # --- the line

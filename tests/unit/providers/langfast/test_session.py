@@ -434,3 +434,18 @@ def test_a_refusal_is_logged_without_its_secrets(
         Case().connect(server.url)
     assert "socket refused" in caplog.text
     assert "opaque-secret" not in caplog.text
+
+
+# --- nonsense
+
+
+@pytest.mark.parametrize(
+    "frame", ["4nonsense", "49", '42{"a":1}', "42[", "42[]", '42["execution:chunk",'], ids=repr
+)
+def test_c29_a_service_that_speaks_nonsense_is_left(
+    server: Server, joined: Case, frame: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.say(frame, event("execution:chunk", {"executionId": "j", "content": "behind it"}))
+    wait_for(lambda: joined.lost == [joined.session])
+    assert "Traceback" not in caplog.text
+    assert "nonsense" in caplog.text
