@@ -1,21 +1,59 @@
-"""Who may call: API keys, and the rule for an open API."""
+"""Who may call: API keys, the rule for an open API, and how often one may be wrong."""
 
 import hashlib
 import hmac
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import ClassVar
 
 from flask import request
 
-from langfast_wsgi.errors import NotAuthorised
-from langfast_wsgi.exposure import is_loopback
+from langfast_wsgi.errors import CallerError, NotAuthorised
+from langfast_wsgi.exposure import is_loopback, network_of
 from langfast_wsgi.observe.logs import one_line
 
 log = logging.getLogger(__name__)
 
 FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host", "Via")
 WARN_EVERY = 60.0
+WRONG_KEYS = 300
+WRONG_KEYS_WITHIN = 60.0
+MOST_NETWORKS = 4096
+
+
+class TooManyWrongKeys(CallerError):
+    """One address sent wrong keys without end. A right one is still taken from there."""
+
+    status: ClassVar[int] = 429
+    default_code: ClassVar[str] = "rate_limit_exceeded"
+
+
+class WrongKeys:
+    """Counts wrong keys by the network that they come from, within a minute from its first.
+
+    Of bounded memory: where there are too many networks, those whose minute began first are
+    forgotten. Each worker counts for itself.
+    """
+
+    def __init__(self) -> None:
+        self._since: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"<WrongKeys of {len(self._since)} networks>"
+
+    def count(self, network: str) -> float:
+        """One more; the seconds for which no more are heard from there, 0 where they are."""
+        now = time.monotonic()
+        since, wrong = self._since.get(network, (float("-inf"), 0))
+        if now - since >= WRONG_KEYS_WITHIN:
+            since, wrong = now, 0
+            self._since.pop(network, None)  # so that it stands behind those that began before
+        self._since[network] = (since, wrong + 1)
+        if len(self._since) > MOST_NETWORKS:
+            self._since.popitem(last=False)
+        return 0.0 if wrong < WRONG_KEYS else since + WRONG_KEYS_WITHIN - now
 
 
 class Admission:
@@ -28,6 +66,7 @@ class Admission:
     def __init__(self, keys: Sequence[str], *, allow_open_access: bool) -> None:
         self._hashes = [_hash(key) for key in keys]
         self._allow_open_access = allow_open_access
+        self._wrong_keys = WrongKeys()
         self._warned_at = float("-inf")
 
     def __repr__(self) -> str:
@@ -39,13 +78,24 @@ class Admission:
         return not self._hashes
 
     def check(self) -> None:
-        """Of the request at hand, before its body is read. Raises NotAuthorised."""
+        """Of the request at hand, before its body is read. Raises CallerError."""
         if self.is_open:
             self._check_open()
         elif not self._knows(request.headers.get("Authorization", "")):
+            self._count_wrong_key(request.environ.get("REMOTE_ADDR", ""))
             raise NotAuthorised(
                 "Missing or incorrect API key. Send it as 'Authorization: Bearer YOUR_KEY'."
             )
+
+    def _count_wrong_key(self, address: str) -> None:
+        """A right key was let in before this: whoever shares an address with a guesser, or a proxy
+        with everybody, is not held up.
+        """
+        if _is_near(address):
+            return
+        wait = self._wrong_keys.count(network_of(address))
+        if wait:
+            raise TooManyWrongKeys("Too many wrong API keys.", retry_after=wait)
 
     def _knows(self, header: str) -> bool:
         scheme, _, key = header.partition(" ")

@@ -22,9 +22,26 @@ _SENTENCES = {
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach it (or is it). An empty host is every address."""
     try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+        return host == "localhost" or _address(host).is_loopback
     except ValueError:
         return False
+
+
+def network_of(host: str) -> str:
+    """What one caller has at his disposal: an address, or the last 64 bits of an IPv6 one."""
+    try:
+        address = _address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(host.strip("[]"))
+    # How IPv4 callers look to a socket that listens on both.
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def danger(settings: Settings, host: str) -> str | None:

@@ -15,9 +15,12 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from langfast_wsgi.observe import figures
 from langfast_wsgi.settings import metrics_folder
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+figures.use()
 
 RUNS_IN_FLIGHT = Gauge(
     "langfast_runs_in_flight",
@@ -68,6 +71,25 @@ STARTS = Counter(
     "Calls that start a run, by result: accepted, or the fault's code word.",
     ["result"],
 )
+START_RETRIES = Counter(
+    "langfast_start_retries",
+    "Second attempts at a start, by result: made, or over_budget (there was none).",
+    ["result"],
+)
+CREDENTIALS_LOST = Counter(
+    "langfast_credentials_lost", "Accounts that the upstream knew no more when they were refreshed."
+)
+BREAKER = Gauge(
+    "langfast_breaker_open",
+    "Workers that turn callers away at once because the upstream cannot serve them.",
+    multiprocess_mode="livesum",
+)
+BREAKER_OPENS = Counter(
+    "langfast_breaker_opens",
+    "How often callers began to be turned away, by reason: starts (20 failures in a row), accounts"
+    " (three in a row were refused), restricted (the whole project), away (nobody can be reached).",
+    ["reason"],
+)
 DROPPED = Counter(
     "langfast_dropped_events",
     "Upstream events that belong to no run of ours, by reason.",
@@ -76,6 +98,10 @@ DROPPED = Counter(
 REQUESTS = Counter(
     "langfast_requests", "Answered requests by route and status.", ["route", "status"]
 )
+LOG_LINES_DROPPED = Counter(
+    "langfast_log_lines_dropped",
+    "Log lines that were lost: whoever reads the log did not keep up, or its disk is full.",
+)
 
 
 def exposition() -> bytes:
@@ -83,5 +109,8 @@ def exposition() -> bytes:
     if not metrics_folder():
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    try:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+    except (OSError, ValueError):  # the folder is gone: what this worker knows is better than 500
+        return generate_latest(REGISTRY)

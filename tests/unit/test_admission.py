@@ -6,7 +6,16 @@ import pytest
 from flask import Flask
 
 from langfast_wsgi import admission as admission_module
-from langfast_wsgi.admission import FORWARDING_HEADERS, WARN_EVERY, Admission
+from langfast_wsgi.admission import (
+    FORWARDING_HEADERS,
+    MOST_NETWORKS,
+    WARN_EVERY,
+    WRONG_KEYS,
+    WRONG_KEYS_WITHIN,
+    Admission,
+    TooManyWrongKeys,
+    WrongKeys,
+)
 from langfast_wsgi.errors import NotAuthorised
 from tests.support.clock import FakeClock
 
@@ -121,6 +130,98 @@ def test_every_key_is_compared_each_time(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("hmac.compare_digest", compare)
     assert admitted(keyed(), "Bearer key-one")
     assert len(seen) == 2
+
+
+# --- too many wrong keys
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
+    monkeypatch.setattr(admission_module.time, "monotonic", clock)
+    return clock
+
+
+STRANGER = "203.0.113.9"
+
+
+def wait_of(admission: Admission, address: str = STRANGER, key: str = "wrong") -> float:
+    """What a wrong key is answered: 0 for a 401, else the seconds of the 429."""
+    try:
+        assert not admitted(admission, f"Bearer {key}", address)
+    except TooManyWrongKeys as fault:
+        return fault.retry_after or 0.0
+    return 0.0
+
+
+def test_e36_wrong_keys_from_one_address_are_a_429_after_so_many_a_minute(
+    clock: FakeClock,
+) -> None:
+    admission = keyed()
+    assert [wait_of(admission) for _ in range(WRONG_KEYS)] == [0.0] * WRONG_KEYS
+    clock.advance(20)
+    assert wait_of(admission) == WRONG_KEYS_WITHIN - 20
+    clock.advance(WRONG_KEYS_WITHIN - 20)
+    assert wait_of(admission) == 0.0
+
+
+def test_e36_a_right_key_is_taken_from_there_all_the_same(clock: FakeClock) -> None:
+    admission = keyed()
+    for _ in range(WRONG_KEYS + 1):
+        wait_of(admission)
+    assert wait_of(admission)
+    assert admitted(admission, "Bearer key-one", STRANGER)
+
+
+def test_e36_another_address_is_not_held_to_account(clock: FakeClock) -> None:
+    admission = keyed()
+    for _ in range(WRONG_KEYS + 1):
+        wait_of(admission)
+    assert wait_of(admission, "203.0.113.10") == 0.0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", ""])
+def test_e36_this_machine_is_never_held_up(clock: FakeClock, address: str) -> None:
+    admission = keyed()
+    assert not any(wait_of(admission, address) for _ in range(2 * WRONG_KEYS))
+
+
+def test_e36_addresses_of_one_ipv6_network_count_as_one(clock: FakeClock) -> None:
+    admission = keyed()
+    waits = [wait_of(admission, f"2001:db8::{number:x}") for number in range(WRONG_KEYS + 1)]
+    assert waits[-1]
+    assert wait_of(admission, "2001:db8:0:1::1") == 0.0
+
+
+def test_e36_a_missing_key_counts_as_a_wrong_one(clock: FakeClock) -> None:
+    admission = keyed()
+    for _ in range(WRONG_KEYS):
+        assert not admitted(admission, None, STRANGER)
+    assert wait_of(admission)
+
+
+def test_e36_the_memory_of_wrong_keys_is_bounded(clock: FakeClock) -> None:
+    wrong = WrongKeys()
+    for number in range(3 * MOST_NETWORKS):
+        wrong.count(str(number))
+    assert repr(wrong) == f"<WrongKeys of {MOST_NETWORKS} networks>"
+
+
+def test_e36_who_comes_again_and_again_is_not_the_first_to_be_forgotten(clock: FakeClock) -> None:
+    wrong = WrongKeys()
+    wrong.count("early")
+    clock.advance(WRONG_KEYS_WITHIN)
+    for number in range(MOST_NETWORKS - 1):
+        wrong.count(str(number))
+    for _ in range(WRONG_KEYS):  # a minute of its own, begun anew
+        wrong.count("early")
+    wrong.count("one more")  # the oldest of the others gives way
+    assert wrong.count("early") > 0
+
+
+def test_e36_too_many_are_a_429_in_the_apis_shape_that_is_not_worth_a_retry() -> None:
+    fault = TooManyWrongKeys("words", retry_after=30)
+    assert (fault.status, fault.code, fault.retry) == (429, "rate_limit_exceeded", False)
 
 
 # --- without keys

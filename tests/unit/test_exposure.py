@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from langfast_wsgi.exposure import EMULATOR_TO_ALL, OPEN_TO_ALL, danger, is_loopback, sentence
+from langfast_wsgi.exposure import (
+    EMULATOR_TO_ALL,
+    OPEN_TO_ALL,
+    danger,
+    is_loopback,
+    network_of,
+    sentence,
+)
 from langfast_wsgi.settings import Settings
 
 OURS = {
@@ -15,16 +22,32 @@ OURS = {
 }
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"]
+)
 def test_only_this_machine_reaches_a_loopback_address(host: str) -> None:
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize(
-    "host", ["", "0.0.0.0", "::", "[::]", "10.0.0.1", "example.org", "nonsense"]
+    "host", ["", "0.0.0.0", "::", "[::]", "10.0.0.1", "::ffff:10.0.0.1", "example.org", "nonsense"]
 )
 def test_others_reach_any_other(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_what_one_caller_has_at_his_disposal_is_one_network(host: str, network: str) -> None:
+    assert network_of(host) == network
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,13 @@ def test_no_value_breaks_the_line_or_grows_beyond_its_limit(value: str) -> None:
     assert len(line.splitlines()) <= 1
 
 
+@pytest.mark.parametrize(
+    "text", ["PASSWORD=abc", "BeArEr abc", "EYJhbGc.eyJzdWI", "'ApiKey': 'abc'"]
+)
+def test_what_is_looked_for_is_found_in_any_case(text: str) -> None:
+    assert "***" in mask(text)
+
+
 # --- the configuration
 
 
@@ -180,6 +187,79 @@ def test_a_json_record_is_one_object(capsys: pytest.CaptureFixture[str]) -> None
     assert (record["level"], record["logger"]) == ("WARNING", OURS.name)
     assert isinstance(record["process"], int)
     assert "time" in record
+
+
+# --- values from outside, whoever logs them
+
+HOSTILE = "a\r\n2026-01-01 ERROR forged\x1b[31m\x00\u202etxt.exe"
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_e35_no_value_ends_a_line_or_colours_it(
+    capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    def log() -> None:
+        OURS.warning("%s failed", HOSTILE)
+        logging.getLogger("gunicorn.access").info('"%(m)s %(U)s"', {"m": "GET", "U": HOSTILE})
+        logging.getLogger("gunicorn.error").warning(f"Invalid request: {HOSTILE}")
+
+    written = lines(capsys, kind, log)
+    assert len(written.splitlines()) == 3
+    assert all(char.isprintable() for char in written.replace("\n", ""))
+    assert "forged" in written
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_e35_values_are_cut(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    def log() -> None:
+        OURS.warning("%s %d %s", "x" * 8000, 7, "y" * 8000)
+        logging.getLogger("gunicorn.access").info("%(a)s %(s)s", {"a": "z" * 8000, "s": 200})
+        logging.getLogger("gunicorn.error").warning("w" * 8000)
+
+    ours, access, error = lines(capsys, kind, log).splitlines()
+    assert all(f"{letter * 199}" in ours and f"{letter * 200}" not in ours for letter in "xy")
+    assert " 7 " in ours
+    assert "z" * 199 in access
+    assert "z" * 200 not in access
+    assert " 200" in access
+    assert "w" * 999 in error
+    assert "w" * 1000 not in error
+
+
+def test_a_mapping_may_be_logged_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """``logging`` takes a lone mapping for values by name."""
+    written = lines(capsys, "text", lambda: OURS.warning("got %s", {"a": 1, "token": "opaque"}))
+    assert "got {'a': 1, 'token': '***'}" in written
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_e35_a_cut_leaves_no_half_secret(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    said = "x" * 180 + " Bearer opaque-secret-of-some-length"
+    assert "opaque" not in lines(capsys, kind, lambda: OURS.warning("%s", said))
+
+
+@pytest.mark.parametrize("around", ['"', "'", "\\\\", "}", '\\\\"'])
+def test_e35_masking_leaves_a_json_record_whole(
+    capsys: pytest.CaptureFixture[str], around: str
+) -> None:
+    said = f"agent {around}Bearer opaque-secret{around} and token=opaque{around}"
+    record = json.loads(lines(capsys, "json", lambda: OURS.warning("%s", said)))
+    assert "opaque" not in record["message"]
+    assert record["message"].startswith("agent ")
+
+
+def test_e35_no_line_of_a_trace_passes_for_a_record(capsys: pytest.CaptureFixture[str]) -> None:
+    def log() -> None:
+        try:
+            raise ValueError("x\n2026-01-01 00:00:00,000 ERROR forged [1] \x1b[31m")
+        except ValueError:
+            OURS.exception("a start failed")
+
+    first, *trace = lines(capsys, "text", log).splitlines()
+    assert first.endswith("a start failed")
+    assert trace
+    assert all(line.startswith("    ") for line in trace)
+    assert "\x1b" not in "".join(trace)
 
 
 def test_the_level_is_ours_alone(capsys: pytest.CaptureFixture[str]) -> None:
