@@ -11,7 +11,7 @@ import signal  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 
-from langfast_wsgi import embedded, exposure, note, runtime, settings  # noqa: E402
+from langfast_wsgi import embedded, exposure, note, runtime, settings, uploads  # noqa: E402
 from langfast_wsgi.observe import logs  # noqa: E402
 from langfast_wsgi.stages import tokenizer  # noqa: E402
 
@@ -96,6 +96,7 @@ def post_fork(server, worker):
 
 def when_ready(server):
     """One line that says it all."""
+    runtime.limit_patience(server.LISTENERS, chosen.write_timeout)
     upstream = "the embedded emulator" if chosen.embedded else chosen.supabase_url
     access = "with a key" if chosen.api_keys else "open, no key"
     where = ", ".join(str(listener) for listener in server.LISTENERS)
@@ -133,7 +134,8 @@ def on_exit(server):
 
 def pre_request(worker, req):
     """A body that may be endless is never drained to keep the connection: that freezes a worker."""
-    req.body.langfast_request = req  # see runtime.refuse_body
+    req.body.langfast_request = req  # see uploads.refuse_body
+    uploads.hold_continue(req)
     for name, value in req.headers:
         if name == "TRANSFER-ENCODING" or (
             name == "CONTENT-LENGTH" and int(value) > chosen.max_body_bytes
@@ -144,6 +146,6 @@ def pre_request(worker, req):
 def post_request(worker, req, environ, resp):
     """A caller whose body was not read gets to read why; idling is limited by keepalive alone."""
     runtime.limit_writes(environ, None)
-    spent = req.must_close and not environ.get(runtime.READ)
-    if environ.get(runtime.UNREAD) or spent:
-        runtime.linger(environ["gunicorn.socket"])
+    spent = req.must_close and not environ.get(uploads.READ)
+    if environ.get(uploads.UNREAD) or spent:
+        uploads.linger(environ["gunicorn.socket"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from langfast_wsgi import embedded, health, note, runtime
+from langfast_wsgi import embedded, health, note, runtime, uploads
 from langfast_wsgi.admission import Admission
 from langfast_wsgi.dialects import models
 from langfast_wsgi.dialects._http import LEFT, CallerLeft
@@ -60,8 +60,8 @@ class Langfast:
             runtime.Connection,
             runtime.outlet,
             runtime.deadline,
-            runtime.refuse_body,
-            runtime.READ,
+            uploads.refuse_body,
+            uploads.READ,
         )
         for make in DIALECTS:
             blueprint = make(service)
@@ -137,6 +137,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     langfast = Langfast(settings=settings)
     logging.config.dictConfig(logs.config(langfast.settings))
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # else a redirect, to an address made from Host
     langfast.init_app(app)
     app.before_request(begin)
     app.after_request(sign)

@@ -13,7 +13,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -22,14 +22,8 @@ import gevent.socket
 import gunicorn.http.wsgi
 from gevent import monkey
 
-LINGER_SECONDS = 1.0
 PIECE = 65536
 """Bytes that a receiver takes at a time."""
-LINGER_BYTES = 16 * 1024 * 1024
-READ = "langfast.read"
-"""Key in a request's environ: its body was read to its end."""
-UNREAD = "langfast.unread"
-"""Key in a request's environ: the rest of its body was refused, so the connection cannot go on."""
 
 
 def is_patched() -> bool:
@@ -217,36 +211,15 @@ def limit_writes(environ: Mapping[str, Any], seconds: float | None) -> None:
         connection.settimeout(seconds)
 
 
-def refuse_body(environ: dict[str, Any]) -> None:
-    """No more of this request's body is taken: its answer says that the connection closes.
-
-    A ``Connection`` header set by an application is dropped as hop-by-hop, so gunicorn's own
-    request is asked; ``gunicorn.conf.py`` left it with the body.
+def limit_patience(listeners: Iterable[Any], seconds: float) -> None:
+    """Callers who do not even acknowledge what they were sent are gone after so long, also where
+    too little is sent for a write to wait: connections inherit this from their listener.
     """
-    environ[UNREAD] = True
-    request = getattr(environ.get("wsgi.input"), "langfast_request", None)
-    if request is not None:
-        request.force_close()
-
-
-def linger(connection: Any) -> None:
-    """Let a refused caller read its answer: no more from us, a bounded rest of its body to nowhere.
-
-    A connection that is closed while bytes are unread is reset, and the answer may be lost with it.
-    """
-    try:
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(LINGER_SECONDS)
-        until, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
-        while left > 0 and time.monotonic() < until:
-            piece = connection.recv(65536)
-            if not piece:
-                break
-            left -= len(piece)
-            time.sleep(0)  # a fast sender never blocks our read: let the others have their turn
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # gone already
+    for listener in listeners:
+        if listener.sock.family in (socket.AF_INET, socket.AF_INET6):
+            option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
+            if option is not None:
+                listener.sock.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
 
 
 def state_folder() -> str:

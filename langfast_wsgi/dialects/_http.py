@@ -37,7 +37,8 @@ def read_json(service: Service) -> dict[str, Any]:
 def _read_body(service: Service) -> bytes:
     limit = service.settings.max_body_bytes
     encoding = request.headers.get("Content-Encoding", "identity")
-    if encoding.strip().lower() not in ("", "identity"):
+    transfer = request.headers.get("Transfer-Encoding", "chunked")
+    if encoding.strip().lower() not in ("", "identity") or transfer.strip().lower() != "chunked":
         raise Unsupported("Compressed bodies are not taken: send the JSON as it is.")
     length = request.content_length
     if length is not None and length > limit:

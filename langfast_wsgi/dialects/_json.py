@@ -5,6 +5,7 @@ refused: NaN and infinite numbers, lone surrogates, anything but UTF-8, nesting 
 key stands twice, the last one wins.
 """
 
+import re
 from typing import Any
 
 import orjson
@@ -12,12 +13,18 @@ import orjson
 from langfast_wsgi.errors import BadRequest
 
 MAX_DEPTH = 64
+MAX_NODES = 50_000  # arrays and objects; millions would hold up the whole worker
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 _UNREADABLE = "We could not parse the JSON body of your request."
 
 
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object that the body holds."""
+    # Counting bytes is a scan at memory speed; nearly every body is done with it.
+    nodes = _nodes(body)
+    if nodes > MAX_NODES and _nodes(_STRING.sub(b"", body)) > MAX_NODES:
+        raise _too_deep()
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -27,10 +34,14 @@ def read_object(body: bytes) -> dict[str, Any]:
         raise _unreadable(f"what was sent is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise _unreadable("the API expects a JSON object, but another JSON value was sent")
-    # Counting bytes is a scan at memory speed; nearly every body is done with it.
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_too_deep(value):
+    if nodes > MAX_DEPTH and _is_too_deep(value):
         raise _too_deep()
     return value
+
+
+def _nodes(body: bytes) -> int:
+    """Arrays and objects at the most: those in texts are counted, too."""
+    return body.count(b"{") + body.count(b"[")
 
 
 def _is_too_deep(value: dict[str, Any]) -> bool:
@@ -53,4 +64,6 @@ def _unreadable(hint: str) -> BadRequest:
 
 
 def _too_deep() -> BadRequest:
-    return _unreadable(f"arrays and objects may be nested {MAX_DEPTH} levels deep at the most")
+    return _unreadable(
+        f"arrays and objects may be nested {MAX_DEPTH} levels deep at the most, and be {MAX_NODES}"
+    )

@@ -11,7 +11,7 @@ import orjson
 from flask import Response, g, request
 
 from langfast_wsgi.conversation.events import Usage
-from langfast_wsgi.errors import CallerError, GatewayError, QuotaExhausted, RateLimited
+from langfast_wsgi.errors import CallerError, GatewayError, QuotaExhausted
 from langfast_wsgi.observe import metrics
 
 log = logging.getLogger(__name__)
@@ -52,12 +52,12 @@ def error_body(fault: GatewayError) -> dict[str, Any]:
 
 def error_type(fault: GatewayError) -> str:
     """OpenAI's word for the kind of fault."""
-    if isinstance(fault, CallerError):
-        return "invalid_request_error"
     if isinstance(fault, QuotaExhausted):
         return "insufficient_quota"
-    if isinstance(fault, RateLimited):
+    if fault.status == 429:
         return "rate_limit_error"
+    if isinstance(fault, CallerError):
+        return "invalid_request_error"
     return "timeout_error" if fault.status == 504 else "server_error"
 
 

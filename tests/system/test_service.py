@@ -86,7 +86,7 @@ def test_open_access_in_public_is_served_when_meant() -> None:
         ({"DEFAULT_MODEL": "m", "KNOWN_MODELS": "a", "LOG_LEVEL": "loud"}, "LOG_LEVEL"),
     ],
 )
-def test_settings_that_cannot_work_are_one_clear_sentence(
+def test_d20_settings_that_cannot_work_are_one_clear_sentence(
     settings: dict[str, str], said: str
 ) -> None:
     done = started(**{"HOST": "127.0.0.1", "PORT": free_port(), **settings})

@@ -140,12 +140,7 @@ def largest_gap(gateway: GatewayProcess, request: bytes, times: int = 3) -> floa
     "request_of",
     [
         *LOADS,
-        pytest.param(
-            "lists as long as may be",
-            marks=pytest.mark.xfail(
-                strict=True, reason="dialects/_json.py counts depth, not lists"
-            ),
-        ),
+        "lists as long as may be",
     ],
 )
 def test_d12_nothing_that_is_asked_blocks_a_worker_for_100_ms(

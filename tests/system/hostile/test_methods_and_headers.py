@@ -139,7 +139,6 @@ def test_e25_one_that_sends_its_body_unasked_is_answered_as_well(small: GatewayP
     assert b"HTTP/1.1 200 OK" in said
 
 
-@pytest.mark.xfail(strict=True, reason="gunicorn.conf.py lets gunicorn ask before there is a key")
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
