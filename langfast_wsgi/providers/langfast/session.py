@@ -11,6 +11,7 @@ What differs from the library's defaults, and why (versions are pinned, a test g
 """
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -144,6 +145,10 @@ class Session:
         """Connect and join. Raises UpstreamUnreachable, UpstreamSilent or SessionRefused."""
         deadline = time.monotonic() + timeout
         self._client.eio.request_timeout = timeout
+        # Each read of the handshake has the timeout for itself: a drip would go on and on.
+        alarm = threading.Timer(timeout, self._hang_up)
+        alarm.daemon = True
+        alarm.start()
         try:
             # The library's own wait would end in a polite, and so perhaps endless, disconnect.
             self._client.connect(
@@ -166,6 +171,8 @@ class Session:
             raise UpstreamUnreachable(
                 "The upstream's socket service cannot be reached.", retry_after=5
             ) from error
+        finally:
+            alarm.cancel()
         if not self._settled.wait(max(deadline - time.monotonic(), 0.0)):
             self.close()
             raise UpstreamSilent("The upstream's socket service did not let us in in time.")
@@ -185,6 +192,15 @@ class Session:
             pass  # was not connected (any more)
         if not self._client.eio.is_reading:  # nobody else frees its descriptor
             self._websocket.shutdown()
+
+    def _hang_up(self) -> None:
+        """End an opening that takes too long; ``abort`` does nothing before it is done."""
+        connection = self._websocket.sock if self._websocket is not None else None
+        if connection is not None:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # gone already
 
     def cut_if_dead(self, now: float) -> None:
         """Cut a connection on which not even pings come any more; it is then lost, not closed."""
