@@ -4,16 +4,15 @@ The facts of this wire stand in ``docs/upstream.md``. Nothing here is on a reque
 one refresh after a refused start. No captcha is solved and no header is forged.
 """
 
-import base64
 import logging
-import re
+import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 import orjson
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
@@ -22,6 +21,7 @@ from langfast_wsgi.errors import (
     SignUpRefused,
     UpstreamError,
     UpstreamGarbled,
+    UpstreamSilent,
     UpstreamUnreachable,
 )
 from langfast_wsgi.observe.logs import one_line
@@ -30,17 +30,17 @@ from langfast_wsgi.providers.langfast.answer import (
     AnswerTooLarge,
     AnswerTooSlow,
     read,
+    timely,
     tls_context,
 )
+from langfast_wsgi.providers.langfast.grant import Grant as Grant
+from langfast_wsgi.providers.langfast.grant import read_grant
 
 log = logging.getLogger(__name__)
 
-LONGEST_LIFETIME = 24 * 3600.0
 CONNECT_SECONDS = 5.0
 RATE_LIMIT_PAUSE = 120.0  # GoTrue refills 30 an hour, one in 120 s, and sends no Retry-After
 EMULATOR_HEADER = "x-langfast-emulator"
-
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 _FINAL = {
     "captcha_failed": (
@@ -80,14 +80,20 @@ class CredentialGone(SignUpRefused):
     default_code = "upstream_auth_error"
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What the auth service gave. ``lifetime`` is in seconds from receipt."""
+class AuthFailed(SignUpRefused):
+    """The auth service is there but ill (5xx)."""
 
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-    user_id: str
-    lifetime: float
+
+class RefreshConflict(SignUpRefused):
+    """Somebody else is refreshing this session at this moment: wait, and look again."""
+
+
+class NobodyThere(UpstreamUnreachable):
+    """No connection came about: nothing was asked for, so nothing can have been granted."""
+
+
+OUTAGES = (UpstreamUnreachable, UpstreamSilent, UpstreamGarbled, AuthFailed)
+"""The faults that speak of an upstream that is down, and not of us."""
 
 
 class Accounts:
@@ -101,6 +107,7 @@ class Accounts:
         self._session.trust_env = False  # no ~/.netrc, which would replace the bearer
         self._session.cookies = _NoCookies()
         self._session.mount("https://", _SharedTls())
+        self._session.mount("http://", _Timely())
         self._session.headers.update(
             {
                 "apikey": anon_key,
@@ -133,6 +140,8 @@ class Accounts:
         path, body = "/token?grant_type=refresh_token", {"refresh_token": refresh_token}
         try:
             return self._grant(path, body)
+        except NobodyThere:
+            raise
         except (UpstreamUnreachable, UpstreamGarbled):
             return self._grant(path, body)
 
@@ -164,13 +173,18 @@ class Accounts:
         self.on_answer(headers.get(EMULATOR_HEADER))
         found = _json(content)
         if status == 200:
-            grant = _read_grant(found)
+            grant = read_grant(found)
             self.on_grant(grant)
             return grant
         # A 200 that is no session may hold tokens in any place, so its body is never logged.
         said = one_line(content.decode("utf-8", "replace"))
         log.debug("the auth service answered %d: %s", status, said)
         raise _fault(status, _error_code(found, headers))
+
+    def _patience(self) -> Any:
+        """In total: requests passes urllib3's own kind on, though its types do not say so."""
+        connect = min(CONNECT_SECONDS, self._timeout)
+        return urllib3.Timeout(total=self._timeout, connect=connect)
 
     def _post(
         self, path: str, body: dict[str, Any]
@@ -180,7 +194,7 @@ class Accounts:
             with self._session.post(
                 self._base + path,
                 data=orjson.dumps(body),
-                timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout),
+                timeout=self._patience(),
                 allow_redirects=False,
                 stream=True,
             ) as answer:
@@ -188,9 +202,8 @@ class Accounts:
         except AnswerTooLarge as error:
             raise UpstreamGarbled("The upstream's auth service answered far too much.") from error
         except (requests.RequestException, OSError, AnswerCut, AnswerTooSlow, ValueError) as error:
-            raise UpstreamUnreachable(
-                "The upstream's auth service did not answer.", retry_after=5
-            ) from error
+            kind = NobodyThere if _was_never_sent(error) else UpstreamUnreachable
+            raise kind("The upstream's auth service did not answer.", retry_after=5) from error
 
 
 class _NoCookies(RequestsCookieJar):
@@ -200,7 +213,16 @@ class _NoCookies(RequestsCookieJar):
         """Forget it."""
 
 
-class _SharedTls(HTTPAdapter):
+class _Timely(HTTPAdapter):
+    """A deadline for the whole answer."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Have urllib3 make our own connections."""
+        super().init_poolmanager(*args, **kwargs)
+        timely(self.poolmanager)
+
+
+class _SharedTls(_Timely):
     """The shared TLS context, which holds the certificates already."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -212,44 +234,23 @@ class _SharedTls(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
 
+def _was_never_sent(error: Exception) -> bool:
+    """Whether it failed before there was a connection: refused, no name, no route, not trusted."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    why = error.args[0] if isinstance(error, requests.ConnectionError) and error.args else None
+    reason = getattr(why, "reason", None)
+    untrusted = isinstance(reason, urllib3.exceptions.SSLError) and any(
+        isinstance(one, ssl.SSLCertVerificationError) for one in reason.args
+    )
+    return untrusted or isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
 def _json(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         return None
-
-
-def _read_grant(found: Any) -> Grant:
-    """All three fields, or the answer is malformed: auth-js would make a null session of it."""
-    if not isinstance(found, dict):
-        raise UpstreamGarbled("The upstream's auth service answered without a session.")
-    access, refresh = found.get("access_token"), found.get("refresh_token")
-    lifetime = found.get("expires_in")
-    user = found.get("user")
-    if not (_is_token(access) and _is_token(refresh)):
-        raise UpstreamGarbled("The upstream's auth service answered without a session.")
-    if not isinstance(lifetime, int | float) or isinstance(lifetime, bool) or lifetime <= 0:
-        raise UpstreamGarbled("The upstream's auth service answered without a session.")
-    user_id = _subject(access) or (user.get("id") if isinstance(user, dict) else None)
-    if not isinstance(user_id, str):
-        raise UpstreamGarbled("The upstream's auth service answered without a user.")
-    return Grant(access, refresh, user_id, min(float(lifetime), LONGEST_LIFETIME))
-
-
-def _is_token(value: object) -> TypeGuard[str]:
-    """Whether it can travel in a header."""
-    return isinstance(value, str) and bool(_TOKEN.fullmatch(value))
-
-
-def _subject(token: str) -> str | None:
-    """The ``sub`` of a JWT, without any check: whether the token is good the upstream decides."""
-    try:
-        middle = token.split(".")[1]
-        claims = orjson.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-    except (IndexError, ValueError):
-        return None
-    subject = claims.get("sub") if isinstance(claims, dict) else None
-    return subject if isinstance(subject, str) and subject else None
 
 
 def _error_code(found: Any, headers: Any) -> str | None:
@@ -272,6 +273,8 @@ def _fault(status: int, code: str | None) -> UpstreamError:
         return SignUpRefused(message, code=word, retry=False)
     if code in _GONE:
         return CredentialGone("The upstream no longer knows this account.")
+    if status == 409 or code == "conflict":
+        return RefreshConflict("The upstream's auth service is busy with this account.")
     if status in (401, 403, 404):
         # 401 is the anon key's fault; the others may be a proxy's passing mood.
         return SignUpRefused(
@@ -279,4 +282,5 @@ def _fault(status: int, code: str | None) -> UpstreamError:
             code="upstream_misconfigured",
             retry=False if status == 401 else None,
         )
-    return SignUpRefused("The upstream's auth service failed.", retry_after=5)
+    kind = AuthFailed if status >= 500 else SignUpRefused
+    return kind("The upstream's auth service failed.", retry_after=5)

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from langfast_wsgi.note import Note
 from langfast_wsgi.providers.base import Runtime
-from langfast_wsgi.providers.langfast.accounts import Accounts, CredentialGone, Grant
+from langfast_wsgi.providers.langfast.accounts import Accounts, CredentialGone
+from langfast_wsgi.providers.langfast.breaker import Breaker
 from langfast_wsgi.providers.langfast.budget import Budget, FileBudget, RedisBudget
+from langfast_wsgi.providers.langfast.grant import Grant
 from langfast_wsgi.providers.langfast.keeper import Keeper
 from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.provider import LangfastProvider
+from langfast_wsgi.providers.langfast.retries import RetryBudget
 from langfast_wsgi.providers.langfast.start import Starter
 from langfast_wsgi.providers.langfast.upstream import Upstream
 from langfast_wsgi.settings import Settings
@@ -33,7 +36,10 @@ def build(
 
     ``state`` is a folder, ``note`` a little memory that all workers of the instance share.
     """
-    pool = Pool(*share, settings.runs_per_credential)
+    breaker = Breaker()
+    pool = Pool(
+        *share, settings.runs_per_credential, patience=settings.queue_timeout, breaker=breaker
+    )
     accounts = Accounts(upstream.supabase_url, upstream.anon_key, settings.signup_timeout)
     offer = Offer(upstream.emulator, upstream.models, accounts.emulator_models)
     accounts.on_answer = offer.answered
@@ -47,12 +53,15 @@ def build(
         connect_timeout=settings.connect_timeout,
         socket_max_age=settings.socket_max_age,
         runtime=runtime,
+        newest=_newest(settings, note),
     )
     starter = Starter(
         upstream,
         timeout=settings.start_timeout,
         connections=settings.max_runs,
         refresh=keeper.refresh,
+        breaker=breaker,
+        retries=RetryBudget(),
     )
     return LangfastProvider(
         pool,
@@ -73,6 +82,11 @@ def _budget(settings: Settings, upstream: Upstream, state: Path) -> Budget:
     # Another upstream in the same folder has a budget of its own.
     name = hashlib.sha256(f"{upstream.supabase_url} {upstream.anon_key}".encode()).hexdigest()[:16]
     return FileBudget(state / f"sign-ups-{name}", settings.signups_per_hour)
+
+
+def _newest(settings: Settings, note: Note) -> Callable[[str], str]:
+    """What a refresh token has become: over a reload two workers hold the one own account."""
+    return lambda token: (note.read() if settings.own_account else "") or token
 
 
 def _own_account(settings: Settings, accounts: Accounts, note: Note) -> Callable[[], Grant]:

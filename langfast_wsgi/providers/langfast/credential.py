@@ -7,7 +7,7 @@ import random
 from typing import Literal, Protocol, TypeAlias
 
 from langfast_wsgi.errors import GatewayError, QuotaExhausted, RateLimited
-from langfast_wsgi.providers.langfast.accounts import Grant
+from langfast_wsgi.providers.langfast.grant import Grant
 from langfast_wsgi.providers.langfast.inbox import Inbox
 
 Task: TypeAlias = Literal["connecting", "refreshing"]
@@ -45,17 +45,30 @@ class Credential:
         #: Sockets in a row that were lost soon after they were let in.
         self.flaps = 0
         self.refresh_failures = 0
-        #: Why the socket service would not have us, while it would not.
+        self.refresh_fails = False  # the last one did, and not by our own fault
+        #: Why the socket service would not have us, while it would not, and how often in a row.
         self.refused: GatewayError | None = None
+        self.refusals = 0
         self.replace_at = float("inf")
         self.cooling_until = 0.0
+        self.cooling_for: GatewayError | None = None
         self.resting_until = 0.0
         self.resting_for: GatewayError | None = None
+        #: Whether it was ever good for anything: a start was accepted, or it was refreshed.
+        self.served = False
+        self.granted_at = now
+        #: When a task on it was begun last.
+        self.tried_at = float("-inf")
+        #: No task out of turn before: something unforeseen happened.
+        self.held_until = float("-inf")
         self.renew(grant, now)
+        self.refreshed_at = float("-inf")  # what was granted at first is no refresh
 
     def renew(self, grant: Grant, now: float) -> None:
         """New tokens. A lifetime too short for the usual margins is refreshed at its half."""
         self.grant = grant
+        self.refreshed_at = now
+        self.refresh_fails = False
         self.expires_at = now + grant.lifetime
         ahead = min(REFRESH_AHEAD, grant.lifetime / 2) * random.uniform(1.0, 1.1)
         spacing = max(min(REFRESH_SPACING, grant.lifetime / 2), SHORTEST_SPACING)
@@ -67,9 +80,15 @@ class Credential:
 
     def cool(self, until: float, fault: GatewayError) -> None:
         """No runs until then. What rests it for quota or rate is remembered: the longest counts."""
-        self.cooling_until = max(self.cooling_until, until)
+        if until > self.cooling_until:
+            self.cooling_until, self.cooling_for = until, fault
         if isinstance(fault, RateLimited | QuotaExhausted) and until > self.resting_until:
             self.resting_until, self.resting_for = until, fault
+
+    def refuse(self, fault: GatewayError | None) -> None:
+        """The socket service would not have us; None: it did, or it was not even reached."""
+        self.refused = fault
+        self.refusals = self.refusals + 1 if fault is not None else 0
 
     def cooling(self, now: float) -> bool:
         """Whether the upstream wants this account to rest."""
@@ -87,11 +106,10 @@ class Credential:
             return "connecting"
         return "ready" if self.in_flight < places else "busy"
 
+    def connected(self, now: float) -> bool:
+        """Whether it has all that a run needs, be it resting or not."""
+        return self.socket is not None and not self.retired and now < self.expires_at
+
     def usable(self, now: float) -> bool:
         """Whether a run may start on it (if it has a place)."""
-        return (
-            self.socket is not None
-            and not self.retired
-            and not self.cooling(now)
-            and now < self.expires_at
-        )
+        return self.connected(now) and not self.cooling(now)

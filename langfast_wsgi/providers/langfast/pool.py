@@ -4,7 +4,8 @@ Theory: every change of state (a socket came, a run ended, a token was refreshed
 is a method that takes the lock, changes a few fields, hands free places to those who wait longest,
 and returns. What has to be *done* (sign up, connect, refresh, close) is asked for by the keeper
 through ``plan`` and reported back through the other methods; the pool itself never waits for the
-network, and nobody waits for it.
+network, and nobody waits for it. Where waiting has no point callers hear so at once: ``outlook``
+tells it of the accounts, the breaker of the upstream.
 
 House rules: no I/O and no foreign code under the lock; first come, first served; a place is given
 back exactly once; quota rests an account and never makes a new one.
@@ -15,14 +16,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from langfast_wsgi.errors import GatewayError, NoCredentials, QuotaExhausted, TooManyRuns
-from langfast_wsgi.providers.langfast.accounts import Grant
+from langfast_wsgi.errors import GatewayError
+from langfast_wsgi.providers.langfast import outlook
+from langfast_wsgi.providers.langfast.breaker import Breaker
 from langfast_wsgi.providers.langfast.credential import Credential, Socket, Task
+from langfast_wsgi.providers.langfast.grant import Grant
 from langfast_wsgi.providers.langfast.turn import Lease, Turn
 
 
 class Pool:
-    """Credentials of one worker, between ``least`` and ``most``."""
+    """Credentials of one worker, between ``least`` and ``most``. Callers wait ``patience`` s."""
 
     def __init__(
         self,
@@ -30,12 +33,16 @@ class Pool:
         most: int,
         runs_per_credential: int,
         *,
+        patience: float = 10.0,
+        breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.least = least
-        self.most = most
+        self.least, self.most = least, most
         self._runs_per_credential = runs_per_credential
-        self.clock = clock
+        self.clock, self._patience = clock, patience
+        self.breaker = breaker or Breaker(clock)
+        self.breaker.on_open = self._turn_away
+        self._turned_away_at = float("-inf")  # somebody, who left nobody in line
         self._lock = threading.Lock()
         self._credentials: deque[Credential] = deque()
         self._line: deque[Turn] = deque()
@@ -46,10 +53,9 @@ class Pool:
         self.told_apart: bool | None = None
         #: Why there will be no sign-up until an operator acts; None while there may be.
         self._halted: GatewayError | None = None
-        #: When the keeper may sign up again; for callers that want to know when to come back.
+        #: When the keeper may sign up again, and the last fault of a sign-up until one succeeds.
         self.sign_ups_from = 0.0
-        #: The last fault of a sign-up, until one succeeds.
-        self.trouble: GatewayError | None = None
+        self._trouble: GatewayError | None = None
         #: Called, outside the lock, when the keeper should look at the plan again.
         self.on_change: Callable[[], None] = lambda: None
 
@@ -59,8 +65,8 @@ class Pool:
         with self._lock:
             self._line.append(turn)
             self._serve()
-            waiting = turn.lease is None
-        if waiting:
+            waits = bool(self._line)
+        if waits:
             self.on_change()  # the keeper may want to grow the pool
         return turn
 
@@ -70,20 +76,20 @@ class Pool:
             if turn in self._line:
                 self._line.remove(turn)
 
+    @property
+    def trouble(self) -> GatewayError | None:
+        """For the operator: why there is no account, or what ails the upstream."""
+        return self._trouble or self.breaker.trouble
+
+    @trouble.setter
+    def trouble(self, fault: GatewayError | None) -> None:
+        self._trouble = fault
+
     def overdue(self) -> GatewayError:
         """For a caller that waited too long."""
-        now = self.clock()
         with self._lock:
-            if any(one.usable(now) for one in self._credentials):
-                return TooManyRuns("All places are taken. Try again shortly.", retry_after=1)
-            refused = [one.refused for one in self._credentials if one.refused is not None]
-        if refused:
-            return refused[0].again(None)
-        wait = max(self.sign_ups_from - now, 5.0)
-        message = "No account of the upstream is ready."
-        if self.trouble is not None:
-            message += f" {self.trouble.message}"
-        return NoCredentials(message, retry_after=wait, retry=False if wait > 60 else None)
+            now = self.clock()
+            return outlook.overdue(self._credentials, self._refill(now), now)
 
     def give_back(self, lease: Lease) -> None:
         """For Lease.close."""
@@ -139,7 +145,7 @@ class Pool:
             before, credential.socket = credential.socket, socket
             credential.connecting = False
             credential.connect_failures = 0
-            credential.refused = None
+            credential.refuse(None)
             credential.replace_at = self.clock() + max_age
             if before is not None:
                 self._let_go(credential, before)
@@ -157,6 +163,7 @@ class Pool:
             credential.socket = None
             credential.connect_at = self.clock() + wait
             self._released.append(socket)
+            self._serve()
         self.on_change()
         return True
 
@@ -165,7 +172,7 @@ class Pool:
     ) -> None:
         """No socket came of it; the next attempt is not before ``retry_at``."""
         with self._lock:
-            credential.refused = refused
+            credential.refuse(refused)
             credential.connecting = False
             credential.connect_failures += 1
             credential.connect_at = retry_at
@@ -198,14 +205,15 @@ class Pool:
             wanted = self.least
             if self._line:
                 wanted = max(wanted, self._wanted_by_callers())
+            elif now - self._turned_away_at < self._patience:
+                wanted = max(wanted, 1)
             return max(0, min(wanted, self.most) - present)
 
     def all_rest_for(self) -> float:
         """Seconds until the first account is back from its rest; 0 while one does not rest."""
-        now = self.clock()
         with self._lock:
-            rests = [one.resting_until - now for one in self._credentials]
-        return max(min(rests, default=0.0), 0.0)
+            back = min((one.resting_until for one in self._credentials), default=0.0)
+        return max(back - self.clock(), self.breaker.restricted_for(), 0.0)
 
     def credentials(self) -> list[Credential]:
         """All of them, at this moment. Callers get what became free by the passing of time."""
@@ -216,10 +224,9 @@ class Pool:
     def claim(self, credential: Credential, task: Task) -> bool:
         """Take a task on a credential; False if it is taken."""
         with self._lock:
-            if getattr(credential, task):
-                return False
+            is_taken = getattr(credential, task)
             setattr(credential, task, True)
-            return True
+        return not is_taken
 
     def done(self, credential: Credential, task: Task) -> None:
         """The task is over."""
@@ -234,13 +241,9 @@ class Pool:
 
     def census(self) -> dict[str, int]:
         """Credentials by state, places taken, and callers in line."""
-        now, counts = self.clock(), dict.fromkeys(("ready", "busy", "cooling", "connecting"), 0)
         with self._lock:
-            for one in self._credentials:
-                counts[one.state(now, self._places_each())] += 1
-            counts["taken"] = sum(one.in_flight for one in self._credentials)
-            counts["waiting"] = len(self._line)
-        return counts
+            counts = outlook.census(self._credentials, self._places_each(), self.clock())
+        return {**counts, "waiting": len(self._line)}
 
     def _wanted_by_callers(self) -> int:
         """Accounts for all who run or wait; one, while nobody knows how many runs each takes."""
@@ -252,44 +255,41 @@ class Pool:
     def _places_each(self) -> int:
         return self._runs_per_credential if self.told_apart else 1
 
+    def _hopeless(self, now: float) -> GatewayError | None:
+        return outlook.hopeless(self._credentials, self._refill(now), now, self._patience)
+
+    def _refill(self, now: float) -> outlook.Refill:
+        due = len(self._credentials) < min(self.least, self.most)
+        return outlook.Refill(self.sign_ups_from - now, self._trouble, self._halted, due)
+
+    def _turn_away(self) -> None:
+        """The breaker opened: nobody in line is left waiting."""
+        with self._lock:
+            self._serve()
+        self.on_change()
+
     def _serve(self) -> None:
         """Hand free places to those who wait longest; tell them where waiting has no point."""
         now = self.clock()
+        self.breaker.serving(any(one.connected(now) for one in self._credentials))
         while self._line:
-            fault = self._hopeless(now)
-            lease = None if fault else self._lease(now)
-            if fault is None and lease is None:
+            free = outlook.freest(self._credentials, self._places_each(), now)
+            fault = None if free else self._hopeless(now)
+            fault = fault or self.breaker.admit(free is not None)
+            if not fault and not free:
                 return
-            self._line.popleft().settle(lease, fault)
+            if fault:
+                self._turned_away_at = now
+            self._line.popleft().settle(self._lease(free) if free and not fault else None, fault)
 
-    def _lease(self, now: float) -> Lease | None:
-        places = self._places_each()
-        free = [one for one in self._credentials if one.in_flight < places and one.usable(now)]
-        if not free:
-            return None
-        credential = min(free, key=lambda one: one.in_flight)
+    def _lease(self, credential: Credential) -> Lease:
         # Behind the others, so that equally loaded credentials take turns.
         self._credentials.remove(credential)
         self._credentials.append(credential)
-        socket = credential.socket
-        assert socket is not None  # noqa: S101 - that is what usable means
+        assert credential.socket is not None  # noqa: S101 - that is what usable means
         credential.in_flight += 1
-        socket.runs += 1
-        return Lease(self.give_back, credential, socket)
-
-    def _hopeless(self, now: float) -> GatewayError | None:
-        """The fault for callers where every account rests, or there is none and never will be."""
-        if not self._credentials:
-            return self._halted.again(self._halted.retry_after) if self._halted else None
-        soonest = min(self._credentials, key=lambda one: one.resting_until)
-        if not all(one.resting(now) for one in self._credentials):
-            return None
-        assert soonest.resting_for is not None  # noqa: S101 - that is what resting means
-        return soonest.resting_for.again(
-            None
-            if isinstance(soonest.resting_for, QuotaExhausted)
-            else max(soonest.resting_until - now, 1.0)
-        )
+        credential.socket.runs += 1
+        return Lease(self.give_back, credential, credential.socket)
 
     def _let_go(self, credential: Credential, socket: Socket) -> None:
         """Put a socket that is out of use, and without runs, on the list of those to close."""

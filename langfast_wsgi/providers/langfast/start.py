@@ -1,12 +1,14 @@
 """The call that starts a run, over urllib3: it costs half of what requests costs.
 
-No cookies, no netrc, no redirects; one pool of connections and one TLS context.
+No cookies, no netrc, no redirects; one pool of connections and one TLS context. What comes of each
+attempt is told to the breaker, and a second one has to be in the retry budget.
 """
 
 import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -21,28 +23,28 @@ from urllib3.exceptions import (
 )
 
 from langfast_wsgi.conversation.request import RunRequest
-from langfast_wsgi.errors import (
-    GatewayError,
-    StartRefused,
-    UpstreamGarbled,
-    UpstreamUnreachable,
-)
+from langfast_wsgi.errors import GatewayError, UpstreamGarbled
 from langfast_wsgi.observe import metrics
 from langfast_wsgi.observe.logs import one_line
 from langfast_wsgi.providers.langfast import translate, verdict
+from langfast_wsgi.providers.langfast.accounts import CONNECT_SECONDS
 from langfast_wsgi.providers.langfast.answer import (
     AnswerCut,
     AnswerTooLarge,
     AnswerTooSlow,
     read,
-    tls_context,
+    timely_pool,
 )
+from langfast_wsgi.providers.langfast.breaker import Breaker
 from langfast_wsgi.providers.langfast.credential import Credential
+from langfast_wsgi.providers.langfast.retries import RetryBudget
 from langfast_wsgi.providers.langfast.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
 _ACCEPTED = metrics.STARTS.labels("accepted")
+_RETRIED = metrics.START_RETRIES.labels("made")
+_NOT_RETRIED = metrics.START_RETRIES.labels("over_budget")
 
 
 class StartFailed(Exception):
@@ -68,46 +70,80 @@ class Starter:
         timeout: float,
         connections: int,
         refresh: Callable[[Credential], None],
+        breaker: Breaker | None = None,
+        retries: RetryBudget | None = None,
     ) -> None:
         self._upstream = upstream
         self._path = f"{urlsplit(upstream.supabase_url).path}/functions/v1/initiate-prompt-run"
         self._timeout = timeout
         self._refresh = refresh
-        # One host, so the pool itself: a manager of pools would cost a fifth of the call.
-        secure = {"ssl_context": tls_context()} if upstream.supabase_url.startswith("https") else {}
-        self._http = urllib3.connection_from_url(
-            upstream.supabase_url, maxsize=connections, block=False, **secure
-        )
+        self._breaker = breaker or Breaker()
+        self._retries = retries or RetryBudget()
+        # One host, so its pool alone: a manager of pools would cost a fifth of the call.
+        self._http = timely_pool(upstream.supabase_url, connections)
 
     def start(self, credential: Credential, request: RunRequest) -> str | None:
         """Start a run on the account; its job id, None where the upstream gives none.
 
         A refused token is refreshed, and a failure that may pass is tried again with the same run
-        id, once each. Raises StartFailed.
+        id, once each, within the retry budget and START_TIMEOUT. Raises StartFailed.
         """
         run_id = str(uuid4())
+        deadline = time.monotonic() + self._timeout
         tried: set[str] = set()
+        self._retries.pay_in()
         while True:
-            deadline = time.monotonic() + self._timeout
-            used = credential.grant.access_token
+            used, began = credential.grant.access_token, self._breaker.now()
             outcome = self._attempt(credential, request, run_id, deadline)
             if not isinstance(outcome, verdict.Refusal):
                 _ACCEPTED.inc()
+                credential.served = True
+                self._breaker.accepted(began)
                 return outcome
             metrics.STARTS.labels(outcome.fault.code or "refused_prompt").inc()
-            if not outcome.again or outcome.again in tried:
+            may_help = bool(outcome.again) and outcome.again not in tried
+            if not (may_help and outcome.again == "refreshed"):
+                self._tell(outcome, began, credential.name)
+            if not may_help:
                 raise StartFailed(outcome)
             tried.add(outcome.again)
             self._prepare(credential, outcome, used)
 
+    def _tell(self, outcome: verdict.Refusal, began: float, account: str) -> None:
+        """For the breaker. A refused token counts when a fresh one is refused as well."""
+        if outcome.blame == "upstream":
+            self._breaker.failed(began)
+        elif outcome.blame == "account":
+            self._breaker.refused(began, account, outcome.fault)
+        elif outcome.blame == "project":
+            self._breaker.restricted(began, outcome.fault)
+        elif outcome.blame == "setup":
+            self._breaker.misconfigured(began, outcome.fault)
+        elif outcome.blame == "":
+            self._breaker.answered(began)
+
     def _prepare(self, credential: Credential, outcome: verdict.Refusal, used: str) -> None:
+        """What a second attempt needs. Raises StartFailed where there can be none."""
         if outcome.again == "same":
+            if self._breaker.state != "closed":  # then this was the one probe
+                raise StartFailed(outcome)
+            self._charge(outcome)
             time.sleep(random.uniform(0.1, 0.4))
-        elif credential.grant.access_token == used:  # nobody else refreshed it meanwhile
+            return
+        if credential.grant.access_token == used:  # nobody else refreshed it meanwhile
             try:
                 self._refresh(credential)
             except GatewayError as error:
-                raise StartFailed(outcome) from error
+                # It will be replaced, or serves again once it could be refreshed.
+                raise StartFailed(replace(outcome, rest=0.0)) from error
+        # The account is well again: it need not rest, whether or not this run may use it.
+        self._charge(replace(outcome, rest=0.0))
+
+    def _charge(self, outcome: verdict.Refusal) -> None:
+        if not self._retries.take():
+            _NOT_RETRIED.inc()
+            raise StartFailed(outcome)
+        _RETRIED.inc()
 
     def _attempt(
         self, credential: Credential, request: RunRequest, run_id: str, deadline: float
@@ -121,25 +157,22 @@ class Starter:
         try:
             return self._post(credential, orjson.dumps(body), deadline)
         except (NewConnectionError, ConnectTimeoutError, SSLError):
-            fault: GatewayError = UpstreamUnreachable(
-                "The upstream cannot be reached.", retry_after=5
-            )
-            return verdict.Refusal(fault, again="same")
+            return verdict.unreachable()
         except (ReadTimeoutError, AnswerTooSlow, TimeoutError):
             return verdict.too_late()
         except (AnswerTooLarge, UpstreamGarbled):
-            fault = UpstreamGarbled("The upstream's answer to the start is no good.")
-            return verdict.Refusal(fault, spent=True)
+            return verdict.garbled()
         except (HTTPError, OSError, AnswerCut) as error:
             if isinstance(error.__cause__, ReadTimeoutError):
                 return verdict.too_late()
-            # Cut after the body was sent: the run may be going on, so no second one.
-            fault = StartRefused("The upstream cut the connection.", retry=False)
-            return verdict.Refusal(fault, spent=True)
+            return verdict.cut()
 
     def _post(
         self, credential: Credential, body: bytes, deadline: float
     ) -> str | verdict.Refusal | None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return verdict.too_late()
         answer = self._http.urlopen(
             "POST",
             self._path,
@@ -149,7 +182,7 @@ class Starter:
                 "Authorization": f"Bearer {credential.grant.access_token}",
                 "Content-Type": "application/json",
             },
-            timeout=urllib3.Timeout(total=self._timeout),
+            timeout=urllib3.Timeout(total=left, connect=min(left, CONNECT_SECONDS)),
             retries=False,
             redirect=False,
             preload_content=False,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import orjson
 
@@ -23,7 +23,14 @@ from langfast_wsgi.errors import (
 )
 from langfast_wsgi.providers.langfast.translate import clean
 
+Blame: TypeAlias = Literal["", "upstream", "account", "project", "setup", "unclear"]
+"""What a refusal speaks against: the upstream's health (unreachable, 5xx, no answer in time), our
+account, the whole project, our configuration. "": nobody, the upstream is well; "unclear": its
+answer has no meaning.
+"""
+
 QUOTA_REST = 3600.0
+RESTRICTED_REST = 300.0
 REFUSED_REST = 60.0
 RATE_REST = 5.0
 LONGEST_RATE_LIMIT = 60.0
@@ -35,13 +42,14 @@ class Refusal:
     """A start that was refused: the fault, whether to try again at once, how long to rest.
 
     ``again`` is "refreshed" (with a new token), "same" (the same run id) or "" (no second try).
-    ``spent``: the run may be going on all the same.
+    ``spent``: the run may be going on all the same. ``blame`` is for the breaker.
     """
 
     fault: GatewayError
     again: str = ""
     rest: float = 0.0
     spent: bool = False
+    blame: Blame = ""
 
 
 def accepted(content: bytes) -> str | None:
@@ -65,24 +73,49 @@ def accepted(content: bytes) -> str | None:
 def refused(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
     """What any answer but 200 means."""
     if status == 401:
-        return Refusal(_not_us("upstream_auth_error"), again="refreshed", rest=REFUSED_REST)
+        fault = _not_us("upstream_auth_error")
+        return Refusal(fault, again="refreshed", rest=REFUSED_REST, blame="account")
     if status == 403:
-        return Refusal(_not_us("upstream_forbidden"), rest=REFUSED_REST)
+        return Refusal(_not_us("upstream_forbidden"), rest=REFUSED_REST, blame="account")
     if status in (400, 422):
         return Refusal(BadRequest(_words(content) or "The upstream refused the prompt.", code=None))
     if status in (402, 429):
         return _limited(status, _seconds(headers.get("retry-after")), content)
     if status == 404:
-        return Refusal(
-            StartRefused(
-                "The upstream has no function that starts a run.",
-                code="upstream_misconfigured",
-                retry=False,
-            )
-        )
+        return _missing(content)
     if status < 400:
-        return Refusal(UpstreamGarbled("The upstream answered the start with a redirect."))
+        redirect = UpstreamGarbled("The upstream answered the start with a redirect.")
+        return Refusal(redirect, blame="unclear")
     return _failed(status)
+
+
+def unreachable() -> Refusal:
+    """Nothing was asked for: refused, no name, no TLS."""
+    fault = UpstreamUnreachable("The upstream cannot be reached.", retry_after=5)
+    return Refusal(fault, again="same", blame="upstream")
+
+
+def garbled() -> Refusal:
+    """Accepted, but nobody can say what."""
+    fault = UpstreamGarbled("The upstream's answer to the start is no good.")
+    return Refusal(fault, spent=True, blame="unclear")
+
+
+def cut() -> Refusal:
+    """Cut after the body was sent: the run may be going on, so no second one."""
+    fault = StartRefused("The upstream cut the connection.", retry=False)
+    return Refusal(fault, spent=True, blame="upstream")
+
+
+def _missing(content: bytes) -> Refusal:
+    fault = StartRefused(
+        "The upstream has no function that starts a run.",
+        code="upstream_misconfigured",
+        retry=False,
+    )
+    # The platform knows the function but has not got its code at hand: that may pass.
+    again = "same" if _code(content) == "NOT_FOUND_FUNCTION_BLOB" else ""
+    return Refusal(fault, again=again, blame="setup")
 
 
 def _not_us(code: str) -> StartRefused:
@@ -91,6 +124,9 @@ def _not_us(code: str) -> StartRefused:
 
 def _limited(status: int, retry_after: float | None, content: bytes) -> Refusal:
     wait = retry_after or 0.0
+    if status == 402 and _is_of_the_project(_code(content).lower()):
+        fault = QuotaExhausted("The upstream has restricted the whole project.")
+        return Refusal(fault, rest=max(wait, RESTRICTED_REST), blame="project")
     if status == 402 or wait > LONGEST_RATE_LIMIT or "quota" in _code(content).lower():
         return Refusal(
             QuotaExhausted("The upstream's quota is used up."), rest=retry_after or QUOTA_REST
@@ -101,21 +137,31 @@ def _limited(status: int, retry_after: float | None, content: bytes) -> Refusal:
     )
 
 
+def _is_of_the_project(code: str) -> bool:
+    """Whether the platform in front of the function says so: nobody of the project is served."""
+    return code.startswith("exceeded_") or code == "overdue_payment"
+
+
 def _failed(status: int) -> Refusal:
     if status == 503:
         fault: GatewayError = UpstreamUnreachable(
             "The upstream is not available just now.", retry_after=5
         )
-        return Refusal(fault, again="same")
+        return Refusal(fault, again="same", blame="upstream")
     if status in (504, 522, 524):
         return too_late()
-    again = "same" if status in (500, 502) else ""
-    return Refusal(StartRefused("The upstream failed to start the run."), again=again, spent=True)
+    return Refusal(
+        StartRefused("The upstream failed to start the run."),
+        again="same" if status in (500, 502) else "",
+        spent=True,
+        blame="upstream" if status >= 500 else "",
+    )
 
 
 def too_late() -> Refusal:
     """No answer in time."""
-    return Refusal(UpstreamSilent("The upstream took too long to start the run."), spent=True)
+    fault = UpstreamSilent("The upstream took too long to start the run.")
+    return Refusal(fault, spent=True, blame="upstream")
 
 
 def _seconds(value: str | None) -> float | None:

@@ -1,10 +1,13 @@
 """Supabase Auth, against a tiny server on loopback."""
 
 import base64
+import contextlib
 import json
 import logging
 import socket
 import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +20,16 @@ from langfast_wsgi.errors import (
     UpstreamUnreachable,
 )
 from langfast_wsgi.providers.langfast.accounts import (
-    LONGEST_LIFETIME,
+    OUTAGES,
     RATE_LIMIT_PAUSE,
     Accounts,
     CredentialGone,
-    Grant,
+    NobodyThere,
+    RefreshConflict,
     _SharedTls,
 )
 from langfast_wsgi.providers.langfast.answer import tls_context
+from langfast_wsgi.providers.langfast.grant import LONGEST_LIFETIME, Grant
 from tests.support.builders import (
     Answer,
     answer,
@@ -37,8 +42,19 @@ from tests.support.builders import (
     stalling,
     stub_server,
 )
+from tests.unit.providers.langfast.tls import tls_server
 
 TOKEN = jwt("user-9")
+
+
+def dripping_head(handler: BaseHTTPRequestHandler) -> None:
+    """A byte every 20 ms, and the head is never whole: no timeout per read would end that."""
+    with contextlib.suppress(OSError):
+        for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 30:
+            handler.connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+
 SESSION: dict[str, Any] = {
     "access_token": TOKEN,
     "token_type": "bearer",
@@ -150,7 +166,7 @@ def test_a_session_of_nobody_is_malformed(user: object) -> None:
 @pytest.mark.parametrize(
     "value", [..., None, "", [], {}, False, 0, True], ids=lambda value: repr(value)
 )
-def test_a_session_needs_all_three_fields(field: str, value: object) -> None:
+def test_a5_a_session_needs_all_three_fields(field: str, value: object) -> None:
     session = {name: one for name, one in SESSION.items() if name != field}
     if value is not ...:
         session[field] = value
@@ -158,7 +174,7 @@ def test_a_session_needs_all_three_fields(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("lifetime", [0, -1, -3600, "3600", "", True, None, [3600], 0.0])
-def test_a_lifetime_that_is_no_positive_number_is_malformed(lifetime: object) -> None:
+def test_a9_a_lifetime_that_is_no_positive_number_is_malformed(lifetime: object) -> None:
     assert isinstance(refused(answer(200, {**SESSION, "expires_in": lifetime})), UpstreamGarbled)
 
 
@@ -173,7 +189,7 @@ def test_a_lifetime_that_is_no_positive_number_is_malformed(lifetime: object) ->
         (1e300, LONGEST_LIFETIME),
     ],
 )
-def test_a_lifetime_is_clamped_to_a_day(told: float, taken: float) -> None:
+def test_a9_a_lifetime_is_clamped_to_a_day(told: float, taken: float) -> None:
     assert sign_up(answer(200, {**SESSION, "expires_in": told})).lifetime == taken
 
 
@@ -192,7 +208,7 @@ def test_a_lifetime_is_clamped_to_a_day(told: float, taken: float) -> None:
         b'{"access_token": NaN}',
     ],
 )
-def test_any_other_answer_with_200_is_malformed(body: bytes) -> None:
+def test_a5_any_other_answer_with_200_is_malformed(body: bytes) -> None:
     fault = refused(answer(200, body))
     assert isinstance(fault, UpstreamGarbled)
     assert fault.retry is None
@@ -226,7 +242,7 @@ SHAPES = ["old", "2024", "oauth", "header", "html with header", "error_code firs
         ("email_not_confirmed", 400, "upstream_misconfigured"),
     ],
 )
-def test_what_only_an_operator_can_mend_is_told_by_its_code_in_every_shape(
+def test_a6_a7_what_only_an_operator_can_mend_is_told_by_its_code_in_every_shape(
     shape: int, code: str, status: int, word: str
 ) -> None:
     fault = refused(shapes(code, status)[shape])
@@ -247,14 +263,16 @@ def test_what_only_an_operator_can_mend_is_told_by_its_code_in_every_shape(
         "validation_failed",
     ],
 )
-def test_a_session_that_is_known_no_more_is_told_in_every_shape(shape: int, code: str) -> None:
+def test_a14_a18_a_session_that_is_known_no_more_is_told_in_every_shape(
+    shape: int, code: str
+) -> None:
     fault = refused(shapes(code, 400)[shape], refresh=True)
     assert isinstance(fault, CredentialGone)
     assert fault.code == "upstream_auth_error"
 
 
 @pytest.mark.parametrize("shape", range(len(SHAPES)), ids=SHAPES)
-def test_a_rate_limit_is_told_by_its_status_and_asks_for_two_minutes(shape: int) -> None:
+def test_a1_a2_a_rate_limit_is_told_by_its_status_and_asks_for_two_minutes(shape: int) -> None:
     fault = refused(shapes("over_request_rate_limit", 429)[shape])
     assert isinstance(fault, RateLimited)
     assert fault.retry_after == RATE_LIMIT_PAUSE == 120.0
@@ -262,7 +280,7 @@ def test_a_rate_limit_is_told_by_its_status_and_asks_for_two_minutes(shape: int)
 
 @pytest.mark.parametrize(("status", "retry"), [(401, False), (403, None), (404, None)])
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"message":"No API key","hint":"x"}'])
-def test_a_refusal_by_whatever_stands_in_front_is_a_misconfiguration_but_only_a_401_is_final(
+def test_a8_a_refusal_by_whatever_stands_in_front_is_a_misconfiguration_but_only_a_401_is_final(
     status: int, retry: bool | None, body: bytes
 ) -> None:
     fault = refused(answer(status, body))
@@ -270,7 +288,7 @@ def test_a_refusal_by_whatever_stands_in_front_is_a_misconfiguration_but_only_a_
     assert (fault.code, fault.retry) == ("upstream_misconfigured", retry)
 
 
-@pytest.mark.parametrize("status", [201, 204, 400, 409, 413, 422, 500, 502, 503, 504, 522, 530])
+@pytest.mark.parametrize("status", [201, 204, 400, 413, 422, 500, 502, 503, 504, 522, 530])
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b'{"code":500,"error_code":"unexpected_failure"}']
 )
@@ -279,6 +297,23 @@ def test_any_other_refusal_may_pass(status: int, body: bytes) -> None:
     assert isinstance(fault, SignUpRefused)
     assert not isinstance(fault, CredentialGone)
     assert (fault.code, fault.retry, fault.retry_after) == ("upstream_signup_refused", None, 5)
+    assert isinstance(fault, OUTAGES) == (status >= 500), "only the latter speaks of an outage"
+
+
+@pytest.mark.parametrize("shape", range(len(SHAPES)), ids=SHAPES)
+def test_a16_a_conflict_is_told_in_every_shape(shape: int) -> None:
+    fault = refused(shapes("conflict", 409)[shape], refresh=True)
+    assert isinstance(fault, RefreshConflict)
+    assert not isinstance(fault, OUTAGES)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [answer(429), answer(401), answer(422, {"code": "signup_disabled"}), answer(400)],
+    ids=["429", "401", "disabled", "400"],
+)
+def test_a_refusal_speaks_of_no_outage(given: Answer) -> None:
+    assert not isinstance(refused(given), OUTAGES)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -297,6 +332,20 @@ def test_a_refused_connection_is_unreachable() -> None:
         Accounts(f"http://127.0.0.1:{free_port()}", "k", 1.0).sign_up()
     assert caught.value.retry_after == 5
     assert caught.value.__cause__ is not None
+    assert isinstance(caught.value, NobodyThere), "so nothing can have been granted"
+
+
+def test_b14_a_name_that_nobody_knows_and_a_certificate_that_nobody_trusts_are_nobody_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    with tls_server(tmp_path) as url, pytest.raises(NobodyThere):
+        Accounts(url, "k", 5.0).sign_up()
+    monkeypatch.setattr("urllib3.util.connection.socket.getaddrinfo", unknown)
+    with pytest.raises(NobodyThere):
+        Accounts("http://nowhere.invalid", "k", 5.0).sign_up()
 
 
 @pytest.mark.parametrize(
@@ -305,7 +354,9 @@ def test_a_refused_connection_is_unreachable() -> None:
     ids=["cut before it", "no HTTP", "cut within it"],
 )
 def test_a_cut_or_garbled_answer_is_unreachable(given: Answer) -> None:
-    assert isinstance(refused(given), UpstreamUnreachable)
+    fault = refused(given)
+    assert isinstance(fault, UpstreamUnreachable)
+    assert not isinstance(fault, NobodyThere), "an account may have been made"
 
 
 def test_a_sign_up_is_not_repeated_when_its_answer_is_lost() -> None:
@@ -320,17 +371,32 @@ def test_a_sign_up_is_not_repeated_when_its_answer_is_lost() -> None:
     [cut, answer(200, b"{}"), answer(200, b'{"access_tok'), shortened(b'{"access_tok')],
     ids=["cut before it", "empty", "half", "cut within it"],
 )
-def test_a_refresh_is_asked_once_more_when_its_answer_is_lost(lost: Answer) -> None:
+def test_a15_a_refresh_is_asked_once_more_when_its_answer_is_lost(lost: Answer) -> None:
     with stub_server(lost, answer(200, SESSION)) as server:
         assert Accounts(server.url, "k", 5.0).refresh("refresh-1") == GRANT
     assert [request.json for request in server.seen] == [{"refresh_token": "refresh-1"}] * 2
 
 
-def test_a_refresh_is_asked_once_more_only_once() -> None:
+def test_a15_a_refresh_is_asked_once_more_only_once() -> None:
     with stub_server(cut) as server:
         with pytest.raises(UpstreamUnreachable):
             Accounts(server.url, "k", 5.0).refresh("refresh-1")
         assert len(server.seen) == 2
+
+
+def test_a15_a_refresh_that_reached_nobody_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was lost on the way: there was no way."""
+    posts: list[str] = []
+    real = Accounts._post
+
+    def post(self: Accounts, path: str, body: dict[str, Any]) -> Any:
+        posts.append(path)
+        return real(self, path, body)
+
+    monkeypatch.setattr(Accounts, "_post", post)
+    with pytest.raises(NobodyThere):
+        Accounts(f"http://127.0.0.1:{free_port()}", "k", 1.0).refresh("refresh-1")
+    assert len(posts) == 1
 
 
 def test_a_refused_refresh_is_not_repeated() -> None:
@@ -340,19 +406,20 @@ def test_a_refused_refresh_is_not_repeated() -> None:
         assert len(server.seen) == 1
 
 
-def test_an_answer_that_drips_ends_at_the_deadline() -> None:
+@pytest.mark.parametrize("given", [dripping, dripping_head], ids=["body", "head"])
+def test_a4_an_answer_that_drips_ends_at_the_deadline(given: Answer) -> None:
     begun = time.monotonic()
     with pytest.raises(UpstreamUnreachable):
-        sign_up(dripping, timeout=0.1)
+        sign_up(given, timeout=0.1)
     assert time.monotonic() - begun < 1.0
 
 
-def test_an_answer_that_stalls_within_its_body_is_unreachable() -> None:
+def test_a4_an_answer_that_stalls_within_its_body_is_unreachable() -> None:
     with pytest.raises(UpstreamUnreachable):
         sign_up(stalling, timeout=0.05)
 
 
-def test_silence_ends_at_the_deadline() -> None:
+def test_a4_silence_ends_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         begun = time.monotonic()

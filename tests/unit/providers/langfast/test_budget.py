@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import random
 import shutil
 import socket
 import struct
@@ -76,13 +77,13 @@ def test_a_lower_budget_than_before_counts_what_was_spent(tmp_path: Path) -> Non
     assert FileBudget(tmp_path / "b", 2, clock).charge() == HOUR - 20
 
 
-def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
+def test_a10_a_restart_forgets_nothing(tmp_path: Path) -> None:
     clock = FakeClock()
     assert FileBudget(tmp_path / "b", 1, clock).charge() == 0.0
     assert FileBudget(tmp_path / "b", 1, clock).charge() == HOUR
 
 
-def test_a_clock_that_jumps_back_grants_nothing_early(tmp_path: Path) -> None:
+def test_a19_a_clock_that_jumps_back_grants_nothing_early(tmp_path: Path) -> None:
     clock = FakeClock(100_000.0)
     budget = FileBudget(tmp_path / "b", 1, clock)
     budget.charge()
@@ -93,7 +94,7 @@ def test_a_clock_that_jumps_back_grants_nothing_early(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", range(1, 8))
-def test_a_file_that_was_cut_short_loses_its_broken_record_only(
+def test_a20_a_file_that_was_cut_short_loses_its_broken_record_only(
     tmp_path: Path, length: int
 ) -> None:
     file = tmp_path / "b"
@@ -102,6 +103,66 @@ def test_a_file_that_was_cut_short_loses_its_broken_record_only(
     assert budget.charge() == 0.0
     assert budget.charge() == HOUR
     assert file.stat().st_size == 24  # the end of the rest, and two sign-ups
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff" * 64,
+        b'{"sign-ups": [1, 2, 3]}\n' * 3,
+        struct.pack("<2d", float("nan"), 1000.0),
+        struct.pack("<2d", 0.0, float("inf")),
+        struct.pack("<2d", 1e300, 1000.0),
+        struct.pack("<2d", 0.0, -1e300),
+        random.Random(7).randbytes(4096),
+    ],
+    ids=["ones", "text", "nan", "inf", "huge", "negative", "random"],
+)
+def test_a20_a_file_of_something_else_is_set_aside_and_not_fatal(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "b"
+    file.write_bytes(content)
+    budget = FileBudget(file, 2, FakeClock(1.7e9))
+    assert [budget.charge(), budget.charge()] == [0.0, 0.0]
+    assert budget.charge() == HOUR
+    assert (tmp_path / "b.broken").read_bytes() == content
+    assert len(caplog.records) == 1
+
+
+def test_a20_a_file_of_zeros_is_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(bytes(64))
+    budget = FileBudget(tmp_path / "b", 1, FakeClock(1.7e9))
+    assert (budget.charge(), budget.charge()) == (0.0, HOUR)
+
+
+def test_a_file_that_nobody_touched_for_months_is_no_broken_one(tmp_path: Path) -> None:
+    clock = FakeClock(1.7e9)
+    FileBudget(tmp_path / "b", 1, clock).charge()
+    clock.advance(200 * 86400)
+    assert FileBudget(tmp_path / "b", 1, clock).charge() == 0.0
+    assert not (tmp_path / "b.broken").exists()
+
+
+def test_what_was_not_spent_is_given_back(tmp_path: Path) -> None:
+    clock = FakeClock()
+    budget = FileBudget(tmp_path / "b", 2, clock)
+    for _ in range(20):
+        assert budget.charge() == 0.0
+        budget.give_back()
+    budget.charge()
+    clock.advance(100)
+    budget.charge()
+    budget.give_back()
+    assert budget.charge() == 0.0
+    assert budget.charge() == HOUR - 100
+
+
+def test_nothing_is_given_back_where_nothing_was_spent(tmp_path: Path) -> None:
+    budget = FileBudget(tmp_path / "b", 1, FakeClock())
+    budget.rest(100)
+    budget.give_back()
+    assert budget.charge() == 100
 
 
 def test_the_file_does_not_grow(tmp_path: Path) -> None:
@@ -156,7 +217,7 @@ def _charge_in_a_process(path: Path, results: "multiprocessing.SimpleQueue[int]"
     results.put(sum(budget.charge() == 0.0 for _ in range(15)))
 
 
-def test_many_processes_never_exceed_it(tmp_path: Path) -> None:
+def test_a10_many_processes_never_exceed_it(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
     workers = [
@@ -215,6 +276,15 @@ def test_redis_grants_so_many_to_all_together(empty_redis: str) -> None:
         assert HOUR - 5 < budget.charge() <= HOUR
 
 
+def test_what_was_not_spent_is_given_back_to_redis(empty_redis: str) -> None:
+    budget = RedisBudget(empty_redis, 2)
+    for _ in range(5):
+        assert budget.charge() == 0.0
+        budget.give_back()
+    assert [budget.charge(), budget.charge()] == [0.0, 0.0]
+    assert budget.charge() > 0
+
+
 def test_many_threads_never_exceed_the_budget_in_redis(empty_redis: str) -> None:
     granted: list[int] = []
 
@@ -231,7 +301,9 @@ def test_many_threads_never_exceed_the_budget_in_redis(empty_redis: str) -> None
 
 
 def test_a_budget_of_nothing_does_not_ask_redis() -> None:
-    assert RedisBudget(f"redis://127.0.0.1:{free_port()}/0", 0).charge() == HOUR
+    budget = RedisBudget(f"redis://127.0.0.1:{free_port()}/0", 0)
+    budget.give_back()
+    assert budget.charge() == HOUR
 
 
 def test_a_redis_that_refuses_is_no_proof_of_budget_and_says_so_soon() -> None:
@@ -241,6 +313,8 @@ def test_a_redis_that_refuses_is_no_proof_of_budget_and_says_so_soon() -> None:
         budget.charge()
     assert time.monotonic() - begun < 0.6
     assert caught.value.__cause__ is not None
+    with pytest.raises(BudgetUnknown):
+        budget.give_back()
 
 
 def test_a_redis_that_hangs_is_no_proof_of_budget_and_says_so_soon() -> None:

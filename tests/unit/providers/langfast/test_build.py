@@ -10,7 +10,7 @@ from langfast_wsgi.errors import UpstreamUnreachable
 from langfast_wsgi.note import Note
 from langfast_wsgi.providers.langfast.accounts import CredentialGone, Grant
 from langfast_wsgi.providers.langfast.budget import FileBudget, RedisBudget
-from langfast_wsgi.providers.langfast.build import _own_account, build
+from langfast_wsgi.providers.langfast.build import _newest, _own_account, build
 from langfast_wsgi.providers.langfast.provider import LangfastProvider
 from langfast_wsgi.providers.langfast.upstream import Upstream
 from langfast_wsgi.providers.registry import PROVIDERS
@@ -67,6 +67,25 @@ def test_accounts_are_signed_up_and_their_marks_heard(tmp_path: Path) -> None:
     assert provider._keeper._sign_ups._obtain == accounts.sign_up
     assert accounts.on_answer == provider._offer.answered
     assert provider._starter._refresh == provider._keeper.refresh
+
+
+def test_p5_one_breaker_serves_the_line_the_keeper_and_the_starts(tmp_path: Path) -> None:
+    provider = built(tmp_path, queue_timeout=5)
+    breaker = provider._pool.breaker
+    assert provider._keeper._breaker is breaker
+    assert provider._starter._breaker is breaker
+    assert breaker.on_open == provider._pool._turn_away
+    assert provider._pool._patience == 5
+
+
+def test_a16_what_an_own_accounts_token_became_in_another_worker_is_taken_up() -> None:
+    note = Note()
+    ours = _newest(settings(**OURS, upstream_refresh_token="r0"), note)
+    signed_up = _newest(settings(**OURS), note)
+    assert ours("r1") == "r1"
+    note.write("r2")
+    assert ours("r1") == "r2"
+    assert signed_up("r1") == "r1"
 
 
 def test_with_redis_the_budget_is_kept_there(tmp_path: Path) -> None:

@@ -19,15 +19,28 @@ from langfast_wsgi.errors import (
     UpstreamUnreachable,
 )
 from langfast_wsgi.providers.langfast import keeper as keeper_module
-from langfast_wsgi.providers.langfast.accounts import CredentialGone, Grant
-from langfast_wsgi.providers.langfast.budget import BudgetUnknown
+from langfast_wsgi.providers.langfast.accounts import (
+    AuthFailed,
+    CredentialGone,
+    NobodyThere,
+    RefreshConflict,
+)
+from langfast_wsgi.providers.langfast.breaker import LIMIT, PROBE_EVERY
+from langfast_wsgi.providers.langfast.budget import HOUR, BudgetUnknown
 from langfast_wsgi.providers.langfast.credential import Credential
-from langfast_wsgi.providers.langfast.keeper import CONNECT_PAUSE, REFRESH_PAUSE, Keeper
+from langfast_wsgi.providers.langfast.grant import Grant
+from langfast_wsgi.providers.langfast.keeper import (
+    CONFLICT_PAUSES,
+    CONNECT_PAUSE,
+    REFRESH_PAUSE,
+    Keeper,
+)
 from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.signups import (
     EARLY_LONGEST_PAUSE,
     LONGEST_PAUSE,
+    LOSSES,
     SIGN_UPS_AT_ONCE,
     pause,
 )
@@ -107,6 +120,10 @@ class FakeBudget:
     def __init__(self) -> None:
         self.answers: list[float | Exception] = []
         self.charged = 0
+        self.given_back = 0
+
+    def give_back(self) -> None:
+        self.given_back += 1
 
     def charge(self) -> float:
         self.charged += 1
@@ -136,7 +153,9 @@ class Case:
             runtime=SimpleNamespace(  # type: ignore[arg-type]
                 spawn=self.tasks.append, receiver=runtime.receiver
             ),
+            newest=lambda token: self.newest.get(token, token),
         )
+        self.newest: dict[str, str] = {}
 
     def look(self) -> int:
         """One look of the loop; how many tasks came of it."""
@@ -224,7 +243,7 @@ def test_while_sign_ups_fail_they_go_one_by_one() -> None:
     assert case.look() == 1
 
 
-def test_sign_ups_are_charged_before_they_are_asked_for() -> None:
+def test_a3_sign_ups_are_charged_before_they_are_asked_for() -> None:
     case = Case()
     case.accounts.sign_ups = [SignUpRefused("no")]
     case.look()
@@ -238,7 +257,7 @@ def test_an_own_account_is_not_charged() -> None:
     assert case.pool.census()["ready"] == 1
 
 
-def test_a_budget_that_is_used_up_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_a10_a_budget_that_is_used_up_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     case = Case()
     case.budget.answers = [1800.0]
     with counted("langfast_sign_ups_total", result="over_budget") as grew:
@@ -266,7 +285,7 @@ def test_without_proof_of_budget_nobody_is_signed_up() -> None:
     assert case.signed_up == 1
 
 
-def test_failing_sign_ups_back_off() -> None:
+def test_a3_failing_sign_ups_back_off() -> None:
     case = Case()
     case.accounts.sign_ups = [SignUpRefused("no")] * 100
     waits = []
@@ -295,7 +314,7 @@ def test_a_success_ends_the_trouble() -> None:
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(None, 1.0), (120.0, 120.0), (300.0, 300.0)])
-def test_a_rate_limit_is_waited_out(asked: float | None, waited: float) -> None:
+def test_a1_a2_a_rate_limit_is_waited_out(asked: float | None, waited: float) -> None:
     case = Case()
     case.accounts.sign_ups = [RateLimited("slow down", retry_after=asked)]
     case.settle(1)
@@ -328,7 +347,9 @@ def test_another_failure_in_the_same_moment_does_not_cut_the_budgets_pause() -> 
     assert case.budget.charged == 3
 
 
-def test_what_an_operator_must_mend_ends_the_sign_ups(caplog: pytest.LogCaptureFixture) -> None:
+def test_a6_to_a8_what_an_operator_must_mend_ends_the_sign_ups(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     case = Case(least=3)
     no = SignUpRefused("a captcha", code="upstream_captcha_required", retry=False)
     case.accounts.sign_ups = [no]
@@ -380,12 +401,15 @@ def test_a_token_is_refreshed_when_it_is_due_and_not_before() -> None:
     assert credential.refresh_at > case.clock() + 3000
 
 
-def test_a_failed_refresh_is_tried_again_after_a_minute() -> None:
+@pytest.mark.parametrize(
+    "fault", [UpstreamUnreachable("down"), AuthFailed("ill"), RateLimited("slow down")]
+)
+def test_a17_a_failed_refresh_is_tried_again_after_a_minute(fault: GatewayError) -> None:
     case = Case().settled()
     credential = case.account()
     credential.replace_at = float("inf")
     credential.refresh_at = case.clock()
-    case.accounts.refreshes = [UpstreamUnreachable("down")]
+    case.accounts.refreshes = [fault]
     case.settle()
     assert case.accounts.asked[1:] == ["refresh-1"]
     case.clock.advance(REFRESH_PAUSE - 1)
@@ -395,7 +419,59 @@ def test_a_failed_refresh_is_tried_again_after_a_minute() -> None:
     assert case.accounts.asked[1:] == ["refresh-1", "refresh-1"]
 
 
-def test_an_account_that_is_known_no_more_is_dropped_and_replaced(
+@pytest.mark.parametrize(
+    ("fault", "least", "most"), [(AuthFailed("ill"), 9, 14), (RateLimited("slow down"), 0, 0)]
+)
+def test_a17_an_expired_account_rests_and_is_not_replaced_because_of_it(
+    fault: GatewayError, least: int, most: int
+) -> None:
+    """Only a rate limit keeps its whole minute: else one attempt follows the other (P5)."""
+    case = Case().settled()
+    credential = case.account()
+    credential.replace_at = float("inf")
+    case.clock.advance(credential.expires_at - case.clock() - 1)
+    case.accounts.refreshes = [fault] * 100
+    case.settle(1)
+    assert case.accounts.asked == ["sign-up", "refresh-1"]
+    assert case.pool.census()["ready"] == 1, "the token is still good"
+    for _ in range(45):
+        case.clock.advance(1)
+        case.settle(1)
+    assert case.pool.census()["ready"] == 0
+    assert case.signed_up == 1
+    assert case.pool.credentials() == [credential]
+    assert least <= len(case.accounts.asked) - 2 <= most
+
+
+def test_a16_where_somebody_else_is_refreshing_it_waits_and_looks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    case = Case().settled()
+    case.account().refresh_at = case.clock()
+    case.accounts.refreshes = [RefreshConflict("busy"), RefreshConflict("busy")]
+    case.newest = {"refresh-1": "refresh-9"}  # what the other one has left in the store
+    case.settle(1)
+    assert case.accounts.asked[1:] == ["refresh-9"] * 3
+    assert slept == list(CONFLICT_PAUSES)
+    assert case.account().grant.access_token == "access-4"
+
+
+def test_a16_a_conflict_that_does_not_end_is_a_failed_refresh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    case = Case().settled()
+    credential = case.account()
+    credential.refresh_at, credential.replace_at = case.clock(), float("inf")
+    case.accounts.refreshes = [RefreshConflict("busy")] * 9
+    case.settle()
+    assert len(case.accounts.asked) == 1 + 1 + len(CONFLICT_PAUSES)
+    assert credential.refresh_at == case.clock() + REFRESH_PAUSE
+
+
+def test_a14_an_account_that_is_known_no_more_is_dropped_and_replaced(
     sessions: list[FakeSession],
 ) -> None:
     case = Case().settled()
@@ -409,7 +485,7 @@ def test_an_account_that_is_known_no_more_is_dropped_and_replaced(
     assert sessions[0].closed == 1
 
 
-def test_a_refresh_is_not_begun_twice() -> None:
+def test_a16_a_refresh_is_not_begun_twice() -> None:
     case = Case().settled()
     case.account().refresh_at = case.clock()
     assert case.look() == 1
@@ -423,17 +499,62 @@ def test_a_run_that_was_refused_gets_a_new_token() -> None:
     assert not case.account().refreshing
 
 
-@pytest.mark.parametrize("fault", [UpstreamUnreachable("down"), CredentialGone("gone")])
-def test_a_run_hears_when_there_is_no_new_token(fault: GatewayError) -> None:
+@pytest.mark.parametrize(
+    ("fault", "heard"),
+    [
+        (UpstreamUnreachable("down"), SessionRefused),
+        (RateLimited("slow down"), SessionRefused),
+        (CredentialGone("gone"), CredentialGone),
+    ],
+)
+def test_b1_a_run_hears_when_there_is_no_new_token(
+    fault: GatewayError, heard: type[GatewayError]
+) -> None:
     case = Case().settled()
     case.accounts.refreshes = [fault]
     credential = case.account()
-    with pytest.raises(SessionRefused):
+    with pytest.raises(heard):
         case.keeper.refresh(credential)
     assert not credential.refreshing
+    assert not credential.usable(case.clock()), "the upstream does not take its token"
 
 
-def test_many_refused_runs_cause_one_refresh() -> None:
+def test_a17_an_account_whose_token_was_refused_serves_again_as_soon_as_it_could_be_refreshed() -> (
+    None
+):
+    case = Case().settled()
+    case.accounts.refreshes = [AuthFailed("ill")] * 20
+    with pytest.raises(SessionRefused):
+        case.keeper.refresh(case.account())
+    pass_time(case, 30.0)
+    assert case.pool.breaker.away
+    case.accounts.refreshes.clear()
+    pass_time(case, PROBE_EVERY + 1)
+    assert case.pool.census()["ready"] == 1
+    assert case.signed_up == 1
+
+
+def test_a9_a_lifetime_of_moments_is_no_reason_to_refresh_more_often() -> None:
+    case = Case().settled()
+    case.account().refresh_at = case.clock()
+    case.accounts.refreshes = [grant(number, 0.1) for number in range(100)]
+    pass_time(case, 60.0)
+    assert len(case.accounts.asked) - 1 <= 60 / 5 + 1
+
+
+def test_a9_a_run_that_is_refused_soon_after_a_refresh_waits_for_the_next_one() -> None:
+    """However often the upstream refuses fresh tokens, refreshes stay seconds apart."""
+    case = Case().settled()
+    case.keeper.refresh(case.account())
+    patient = spawn(lambda: case.keeper.refresh(case.account()))
+    time.sleep(0.15)
+    assert case.accounts.asked == ["sign-up", "refresh-1"]
+    case.clock.advance(5.0)
+    patient.join(5.0)
+    assert case.accounts.asked == ["sign-up", "refresh-1", "refresh-2"]
+
+
+def test_a16_b1_many_refused_runs_cause_one_refresh() -> None:
     case = Case().settled()
     credential = case.account()
     begin = threading.Barrier(8)
@@ -482,6 +603,269 @@ def test_a_refresh_that_never_ends_is_not_waited_for_longer_than_a_connection(
     with pytest.raises(SessionRefused):
         case.keeper.refresh(case.account())
     assert 0.05 < time.monotonic() - begun < 1.0
+
+
+# --- accounts that are taken back
+
+
+def take_back(case: Case, *, served: bool = False) -> None:
+    """The upstream forgets every account that there is now."""
+    for credential in case.pool.credentials():
+        credential.served = credential.served or served
+        credential.refresh_at = case.clock()
+        case.accounts.refreshes.append(CredentialGone("banned"))
+
+
+def test_a18_accounts_that_are_taken_back_as_soon_as_they_are_made_end_the_sign_ups(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    case = Case(least=1).settled()
+    with counted("langfast_credentials_lost_total") as lost:
+        for _ in range(30):
+            take_back(case)
+            case.settle()
+            case.clock.advance(1.0)
+        assert lost() == LOSSES + 1
+    assert case.signed_up == LOSSES + 1
+    assert "no sign-up for an hour" in caplog.text
+    found = case.pool.overdue()
+    assert isinstance(found, NoCredentials)
+    assert found.retry is False
+    case.clock.advance(HOUR)
+    case.settle()
+    assert case.signed_up == LOSSES + 2, "one attempt, to see whether it has passed"
+    take_back(case)
+    case.settle()
+    assert case.signed_up == LOSSES + 2
+
+
+def test_a18_one_mass_loss_is_one_loss() -> None:
+    case = Case(least=10, most=10)
+    for _ in range(LOSSES):
+        case.settle(12)
+        assert case.pool.census()["ready"] == 10
+        case.clock.advance(1.0)
+        take_back(case)
+        case.settle(1)
+    case.settle(12)
+    assert case.pool.census()["ready"] == 10
+
+
+def test_a18_an_account_that_had_served_ends_the_row() -> None:
+    case = Case(least=1).settled()
+    for number in range(30):
+        take_back(case, served=number % 5 == 4)
+        case.settle()
+        case.clock.advance(1.0)
+    assert case.signed_up == 31
+
+
+# --- an upstream that is away (P5)
+
+
+def attempts(case: Case) -> int:
+    """Whatever was tried with the upstream."""
+    return len(case.accounts.asked) + len(FakeSession.made)
+
+
+def pass_time(case: Case, seconds: float) -> None:
+    for _ in range(round(seconds * 2)):
+        case.clock.advance(0.5)
+        case.settle(2)
+
+
+def test_p5_at_a_cold_start_with_a_dead_upstream_callers_are_released_within_seconds() -> None:
+    case = Case(least=5)
+    case.accounts.sign_ups = [NobodyThere("refused")] * 1000
+    case.settle(1)
+    turn = case.pool.turn()
+    assert turn.wait(0) is None
+    pass_time(case, 6.0)
+    with pytest.raises(UpstreamUnreachable):
+        turn.wait(0)
+    assert case.pool.breaker.state == "open"
+
+
+def test_p5_a_dead_upstream_costs_no_budget_and_is_asked_every_five_seconds() -> None:
+    case = Case(least=5)
+    case.accounts.sign_ups = [NobodyThere("refused")] * 1000
+    case.settle(1)
+    pass_time(case, 600.0)
+    assert case.budget.given_back == case.budget.charged == case.signed_up
+    assert 600 / (PROBE_EVERY + 1) - 3 <= case.signed_up <= 600 / PROBE_EVERY + 6
+    case.accounts.sign_ups.clear()
+    pass_time(case, PROBE_EVERY + 2)
+    assert case.pool.census()["ready"] == 5
+    assert case.pool.breaker.state == "closed"
+
+
+def test_a3_a_sign_up_that_failed_over_there_is_charged_and_backed_off_from() -> None:
+    case = Case(least=1)
+    case.accounts.sign_ups = [AuthFailed("ill")] * 1000
+    case.settle(1)
+    pass_time(case, 60.0)
+    assert case.pool.breaker.away
+    assert case.signed_up <= 10
+    pass_time(case, 600.0)
+    assert case.signed_up <= 22
+    assert (case.budget.given_back, case.budget.charged) == (0, case.signed_up)
+
+
+def test_p5_lost_sockets_are_asked_for_one_at_a_time_while_nobody_is_there() -> None:
+    case = Case(least=8, most=8).settled()
+    assert case.pool.census()["ready"] == 8
+    FakeSession.outcomes += [UpstreamUnreachable("down")] * 1000
+    for session in list(FakeSession.made):
+        session.die()
+    case.settle(1)
+    assert not case.pool.breaker.away, "one mass loss counts once"
+    pass_time(case, 6.0)
+    assert case.pool.breaker.away
+    before = attempts(case)
+    pass_time(case, 60.0)
+    assert attempts(case) - before <= 60 / PROBE_EVERY + 1
+    FakeSession.outcomes.clear()
+    pass_time(case, PROBE_EVERY + 1)
+    assert case.pool.census()["ready"] == 8, "the first one that got through brought the others"
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_p5_an_upstream_that_is_back_but_knows_nobody_is_no_longer_away(empty: bool) -> None:
+    """It was set up anew, say: sockets refuse the tokens, and refreshes say why."""
+    case = Case(least=2)
+    if not empty:
+        case.settle()
+    case.accounts.sign_ups = [NobodyThere("refused")] * 1000
+    FakeSession.outcomes += [UpstreamUnreachable("down")] * 1000
+    for session in list(FakeSession.made):
+        session.die()
+    case.settle(1)
+    pass_time(case, 30.0)
+    assert case.pool.breaker.away
+    FakeSession.outcomes[:] = [] if empty else [SessionRefused("who?")] * 2
+    case.accounts.sign_ups.clear()
+    case.accounts.refreshes = [CredentialGone("who?")] * 2
+    pass_time(case, PROBE_EVERY + 4)
+    assert case.pool.census()["ready"] == 2
+    assert case.pool.breaker.state == "closed"
+
+
+def test_p5_sockets_that_refused_us_are_tried_again_also_while_the_auth_service_is_away() -> None:
+    """Whatever it was that opened the breaker: there is always something to probe with."""
+    case = Case(least=2)
+    case.settle(1)
+    FakeSession.outcomes += [SessionRefused("no")] * 1000
+    case.accounts.sign_ups = [NobodyThere("refused")] * 1000
+    pass_time(case, 240.0)
+    assert case.pool.breaker.opened["away"] >= 1
+    FakeSession.outcomes.clear()
+    pass_time(case, CONNECT_PAUSE + 1)
+    assert case.pool.census()["ready"] == 1
+    assert case.pool.breaker.state == "closed"
+
+
+@pytest.mark.parametrize("fault", [RateLimited("slow down"), SignUpRefused("no", retry=False)])
+def test_p5_whoever_refuses_is_there(fault: GatewayError) -> None:
+    case = Case(least=1)
+    case.accounts.sign_ups = [NobodyThere("refused")] * 5
+    case.settle(1)
+    pass_time(case, 8.0)
+    assert case.pool.breaker.away
+    case.accounts.sign_ups[:] = [fault]
+    pass_time(case, PROBE_EVERY + 1)
+    assert not case.pool.breaker.away
+
+
+def test_p5_an_auth_service_that_knows_an_account_no_more_is_there() -> None:
+    case = Case(least=1).settled()
+    case.accounts.refreshes = [AuthFailed("ill")] * 1000
+    case.account().replace_at = float("inf")
+    case.clock.advance(3700.0)
+    pass_time(case, 10.0)
+    assert case.pool.breaker.away
+    case.accounts.sign_ups = [SignUpRefused("no")] * 1000
+    case.accounts.refreshes[:] = [CredentialGone("gone")]
+    case.clock.advance(PROBE_EVERY)
+    case.look()
+    (refresh,) = case.tasks
+    refresh()
+    assert not case.pool.breaker.away
+
+
+def test_p5_where_all_tokens_expired_one_refresh_at_a_time_is_tried() -> None:
+    case = Case(least=4).settled()
+    case.accounts.refreshes = [AuthFailed("ill")] * 10_000
+    for credential in case.pool.credentials():
+        credential.replace_at = float("inf")
+    case.clock.advance(3700.0)
+    pass_time(case, 10.0)
+    assert case.pool.breaker.away
+    before = attempts(case)
+    pass_time(case, 60.0)
+    assert 60 / PROBE_EVERY - 2 <= attempts(case) - before <= 60 / PROBE_EVERY + 1
+    case.accounts.refreshes.clear()
+    pass_time(case, PROBE_EVERY + 2)
+    assert case.pool.census()["ready"] == 4
+    assert case.signed_up == 4
+
+
+def test_a17_refreshes_that_fail_turn_nobody_away_while_tokens_are_good() -> None:
+    case = Case(least=2).settled()
+    case.pool.learn(True)
+    case.accounts.refreshes = [AuthFailed("ill")] * 10_000
+    for credential in case.pool.credentials():
+        credential.refresh_at = case.clock()
+        credential.replace_at = float("inf")
+    pass_time(case, 600.0)
+    assert case.pool.turn().wait(0) is not None
+    assert case.pool.breaker.state == "closed"
+
+
+def test_sockets_that_refuse_us_are_no_absence_and_keep_their_pauses() -> None:
+    case = Case(least=2)
+    FakeSession.outcomes += [SessionRefused("no")] * 1000
+    pass_time(case, 120.0)
+    assert not case.pool.breaker.away
+    assert attempts(case) < 30
+    with pytest.raises(SessionRefused):
+        case.pool.turn().wait(0)
+
+
+def test_a_rate_limit_of_sign_ups_is_no_absence() -> None:
+    case = Case(least=1)
+    case.accounts.sign_ups = [RateLimited("slow down", retry_after=120.0)] * 100
+    case.settle(1)
+    pass_time(case, 1000.0)
+    assert not case.pool.breaker.away
+    assert case.signed_up <= 9
+
+
+def test_a1_a2_a_rate_limit_of_sign_ups_is_followed_by_one_attempt_and_no_burst() -> None:
+    case = Case(least=5)
+    case.accounts.sign_ups = [RateLimited("slow down", retry_after=120.0)] * 3
+    case.settle(1)
+    for _ in range(3):
+        pass_time(case, 119.0)
+        before = case.signed_up
+        case.clock.advance(1.0)
+        case.look()
+        case.work()
+        assert case.signed_up == before + 1
+
+
+def test_the_breaker_is_in_the_figures() -> None:
+    case = Case().settled()
+    with counted("langfast_breaker_opens_total", reason="starts") as opens:
+        for _ in range(LIMIT):
+            case.pool.breaker.failed(case.clock())
+        case.look()
+        case.look()
+        assert opens() == 1
+        assert series("langfast_breaker_open") == 1
+    case.clock.advance(PROBE_EVERY)
+    case.pool.breaker.accepted(case.clock())
+    case.look()
+    assert series("langfast_breaker_open") == 0
 
 
 # --- sockets
@@ -593,7 +977,25 @@ def test_failing_connections_back_off() -> None:
             case.clock.advance(0.25)
         waits.append(case.clock() - begun)
         case.work()
-    assert waits[:3] == [0.5, 1.0, 2.0]
+    # Its own pauses at first, and then, while nobody can serve, those of a probe.
+    assert waits[:4] == [0.5, 1.0, 1.0, 1.0]
+    assert waits[4:] == [PROBE_EVERY] * 6
+
+
+def test_where_another_account_serves_failing_connections_back_off_further() -> None:
+    case = Case(least=2)
+    FakeSession.outcomes.append(None)
+    FakeSession.outcomes += [UpstreamUnreachable("down")] * 100
+    case.settle(3)
+    waits = []
+    for _ in range(10):
+        begun = case.clock()
+        while case.look() == 0:
+            case.clock.advance(0.25)
+        waits.append(case.clock() - begun)
+        case.work()
+        case.pool.credentials()[0].replace_at = float("inf")
+    assert waits[0] <= 1.0
     assert waits[-1] == CONNECT_PAUSE
 
 

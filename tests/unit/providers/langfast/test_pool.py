@@ -26,6 +26,7 @@ from langfast_wsgi.errors import (
     StartRefused,
     TooManyRuns,
 )
+from langfast_wsgi.providers.langfast.breaker import APART, AWAY, LIMIT, PROBE_EVERY
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.turn import Lease, Turn
@@ -33,6 +34,7 @@ from tests.support.builders import StubSocket, grant
 from tests.support.clock import FakeClock
 
 MAX_AGE = 240.0
+PATIENCE = 10.0
 QUOTA = QuotaExhausted("quota")
 RATE = RateLimited("rate")
 REFUSED = StartRefused("not us", code="upstream_auth_error", retry=False)
@@ -186,12 +188,13 @@ def test_an_account_without_a_socket_carries_nothing_until_it_has_one() -> None:
     assert not waiting(turn)
 
 
-def test_an_account_whose_token_expired_carries_nothing_until_it_has_a_new_one() -> None:
+def test_a17_an_account_whose_token_expired_rests_and_is_not_replaced_because_of_it() -> None:
     case = Case()
     credential, _ = case.account(lifetime=100.0)
     case.clock.advance(100.0)
     turn = case.pool.turn()
     assert waiting(turn)
+    assert case.pool.missing(0) == 0
     case.pool.renew(credential, grant(2))
     assert not waiting(turn)
 
@@ -199,10 +202,10 @@ def test_an_account_whose_token_expired_carries_nothing_until_it_has_a_new_one()
 def test_an_account_that_rested_is_used_again_when_its_time_is_over() -> None:
     case = Case()
     credential, _ = case.account()
-    case.pool.cool(credential, 60.0, REFUSED)
+    case.pool.cool(credential, PATIENCE, REFUSED)
     turn = case.pool.turn()
     assert waiting(turn)
-    case.clock.advance(60.0)
+    case.clock.advance(PATIENCE)
     case.pool.credentials()  # the keeper looks once a second
     assert not waiting(turn)
 
@@ -313,6 +316,158 @@ def test_an_account_that_came_after_all_ends_a_halt() -> None:
     assert case.pool.missing(0) == 1
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_b2_where_every_account_is_refused_for_longer_than_callers_wait_they_hear_it_at_once(
+    waits: bool,
+) -> None:
+    case = Case(runs=1)
+    credential, _ = case.account()
+    case.lease()
+    turn = case.pool.turn() if waits else None
+    case.pool.cool(credential, PATIENCE + 1, REFUSED)
+    found = fault(turn or case.pool.turn())
+    assert (found.code, found.retry) == ("upstream_auth_error", False)
+
+
+def test_a10_where_the_budget_is_used_up_for_longer_than_callers_wait_they_hear_it_at_once() -> (
+    None
+):
+    case = Case()
+    case.pool.trouble = NoCredentials("The sign-up budget is used up.")
+    case.pool.sign_ups_from = case.clock() + PATIENCE
+    assert waiting(case.pool.turn())
+    case.pool.sign_ups_from += 3000
+    found = fault(case.pool.turn())
+    assert (found.code, found.retry) == ("no_credentials_available", False)
+    assert found.retry_after == 3010
+
+
+# --- the breaker
+
+
+def test_p5_callers_in_line_are_released_when_it_opens() -> None:
+    case = Case(runs=1)
+    case.account()
+    case.lease()
+    turns = [case.pool.turn() for _ in range(3)]
+    for _ in range(LIMIT):
+        case.pool.breaker.failed(case.clock())
+    assert {fault(turn).code for turn in turns} == {"upstream_unavailable"}
+    assert case.pool.census()["waiting"] == 0
+    assert fault(case.pool.turn()).status == 503
+
+
+def test_p5_one_caller_probes_and_gets_the_place_and_all_are_served_when_it_closes() -> None:
+    case = Case(runs=4)
+    case.account()
+    for _ in range(LIMIT):
+        case.pool.breaker.failed(case.clock())
+    case.clock.advance(PROBE_EVERY)
+    probe = case.lease()
+    assert fault(case.pool.turn()).retry_after == PROBE_EVERY
+    case.pool.breaker.accepted(case.clock())
+    case.lease()
+    probe.close()
+
+
+def test_p5_a_probe_that_leaves_before_it_takes_its_place_leaks_nothing() -> None:
+    case = Case()
+    credential, socket = case.account()
+    for _ in range(LIMIT):
+        case.pool.breaker.failed(case.clock())
+    case.clock.advance(PROBE_EVERY)
+    with case.pool.turn():
+        pass
+    assert (credential.in_flight, socket.runs) == (0, 0)
+    case.clock.advance(PROBE_EVERY)
+    case.lease()
+
+
+def lose_touch(case: Case) -> None:
+    for _ in range(AWAY):
+        case.pool.breaker.unreached(case.clock())
+        case.clock.advance(APART)
+
+
+def test_p5_where_nobody_can_be_reached_those_in_line_hear_it_and_an_account_ends_it() -> None:
+    case = Case()
+    turn = case.pool.turn()
+    assert waiting(turn)
+    lose_touch(case)
+    assert fault(turn).code == "upstream_unavailable"
+    assert case.pool.trouble is not None
+    case.account()
+    case.lease()
+    assert case.pool.trouble is None
+
+
+def test_while_an_account_serves_nobody_hears_of_what_the_keeper_fails_at() -> None:
+    case = Case(runs=1)
+    case.account()
+    lose_touch(case)
+    case.lease()
+    assert waiting(case.pool.turn())
+
+
+def test_a_pool_without_a_least_tries_for_an_account_while_it_turns_callers_away() -> None:
+    """Or nobody would ever find out that the upstream is back."""
+    case = Case(least=0)
+    case.pool.turn()
+    assert case.pool.missing(0) == 1
+    lose_touch(case)
+    assert case.pool.missing(0) == 1
+    case.clock.advance(PATIENCE)
+    assert case.pool.missing(0) == 0
+    assert fault(case.pool.turn()).code == "upstream_unavailable"
+    assert case.pool.missing(0) == 1
+    assert case.pool.missing(1) == 0
+
+
+def test_a_pool_without_a_least_that_lost_its_account_while_starts_failed_gets_another() -> None:
+    """Or there would never be a place for a probe."""
+    case = Case(least=0)
+    credential, _ = case.account()
+    for _ in range(LIMIT):
+        case.pool.breaker.failed(case.clock())
+    case.pool.drop(credential)
+    case.clock.advance(3600)
+    assert case.pool.missing(0) == 0
+    assert fault(case.pool.turn()).code == "upstream_unavailable"
+    assert case.pool.missing(0) == 1
+    case.account(2)
+    case.lease()
+
+
+def test_being_turned_away_for_starts_that_fail_is_no_reason_for_another_account() -> None:
+    case = Case(least=1, runs=1)
+    case.account()
+    case.lease()
+    for _ in range(LIMIT):
+        case.pool.breaker.failed(case.clock())
+    fault(case.pool.turn())
+    assert case.pool.missing(0) == 0
+
+
+def test_b3_a_restricted_project_is_a_rest_for_all() -> None:
+    case = Case(least=2)
+    case.account(1)
+    case.account(2)
+    assert case.pool.all_rest_for() == 0.0
+    case.pool.breaker.restricted(case.clock(), QUOTA)
+    assert case.pool.all_rest_for() == 300.0
+    assert isinstance(fault(case.pool.turn()), QuotaExhausted)
+
+
+def test_a_caller_that_is_turned_away_does_not_wake_the_keeper() -> None:
+    case = Case()
+    case.account()
+    for _ in range(LIMIT):
+        case.pool.breaker.failed(case.clock())
+    before = case.changes
+    fault(case.pool.turn())
+    assert case.changes == before
+
+
 # --- what a caller hears that waited too long
 
 
@@ -403,7 +558,7 @@ def test_a_pool_of_none_wants_none_whatever_the_line() -> None:
 
 
 @pytest.mark.parametrize("no", [QUOTA, RATE])
-def test_nobody_is_signed_up_while_an_account_rests_for_its_quota(no: GatewayError) -> None:
+def test_b4_b5_nobody_is_signed_up_while_an_account_rests_for_its_quota(no: GatewayError) -> None:
     case = Case(least=3, runs=1)
     case.account(1)
     credential = case.account(2)[0]
@@ -707,6 +862,13 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.drop(credential)
         return credential
 
+    @rule(what=st.sampled_from(["failed", "unreached", "accepted"]))
+    def tell_the_breaker(self, what: str) -> None:
+        for _ in range(LIMIT):
+            getattr(self.pool.breaker, what)(self.clock())
+        if what == "unreached":
+            self.clock.advance(APART)
+
     @rule(apart=st.booleans())
     def learn(self, apart: bool) -> None:
         self.pool.learn(apart)
@@ -763,6 +925,7 @@ class PoolMachine(RuleBasedStateMachine):
     def nobody_waits_while_there_is_a_place(self) -> None:
         census = self.pool.census()
         assert not (census["waiting"] and census["ready"])
+        assert not (census["waiting"] and self.pool.breaker.state == "open")
         assert census["waiting"] == sum(
             turn.lease is None and turn._fault is None for turn in self.open
         )

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,8 +23,11 @@ from langfast_wsgi.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
+from langfast_wsgi.providers.langfast.accounts import CredentialGone
 from langfast_wsgi.providers.langfast.answer import tls_context
+from langfast_wsgi.providers.langfast.breaker import LIMIT, Breaker
 from langfast_wsgi.providers.langfast.credential import Credential
+from langfast_wsgi.providers.langfast.retries import RetryBudget
 from langfast_wsgi.providers.langfast.start import Starter, StartFailed
 from tests.support.builders import (
     Answer,
@@ -40,6 +45,7 @@ from tests.support.builders import (
     stub_server,
     upstream,
 )
+from tests.unit.providers.langfast.tls import tls_server
 
 ACCEPTED = answer(200, {"run_id": "r", "jobs": [{"job_id": "j"}]})
 
@@ -64,9 +70,16 @@ class Case:
     ) -> None:
         self.credential = Credential("c1", grant(), 0.0)
         self.refreshed: list[str] = []
+        self.breaker, self.retries = Breaker(), RetryBudget()
+        self.breaker.serving(True)
         url = server if isinstance(server, str) else server.url
         self.starter = Starter(
-            upstream(url), timeout=timeout, connections=2, refresh=refresh or self._refresh
+            upstream(url),
+            timeout=timeout,
+            connections=2,
+            refresh=refresh or self._refresh,
+            breaker=self.breaker,
+            retries=self.retries,
         )
 
     def _refresh(self, credential: Credential) -> None:
@@ -158,7 +171,7 @@ def test_b2_a_second_refusal_of_the_token_counts() -> None:
     )
 
 
-def test_a_token_that_another_run_refreshed_meanwhile_is_not_refreshed_again() -> None:
+def test_b1_a_token_that_another_run_refreshed_meanwhile_is_not_refreshed_again() -> None:
     with stub_server(answer(401), ACCEPTED) as server:
         starting = Case(server)
 
@@ -172,15 +185,21 @@ def test_a_token_that_another_run_refreshed_meanwhile_is_not_refreshed_again() -
         assert server.seen[1].headers["authorization"] == "Bearer access-9"
 
 
-def test_where_there_is_no_new_token_the_refusal_stands() -> None:
+@pytest.mark.parametrize("fault", [SessionRefused("no"), CredentialGone("gone")])
+def test_b1_where_there_is_no_new_token_the_refusal_stands(fault: GatewayError) -> None:
+    """Its account rests until it could be refreshed, or is replaced: no other rest is due."""
+
     def no_token(_: Credential) -> None:
-        raise SessionRefused("no")
+        raise fault
 
     with stub_server(answer(401), ACCEPTED) as server:
-        failed = Case(server, refresh=no_token).fails()
+        starting = Case(server, refresh=no_token)
+        failed = starting.fails()
         assert len(server.seen) == 1
     assert failed.fault.code == "upstream_auth_error"
-    assert isinstance(failed.__cause__, SessionRefused)
+    assert failed.rest == 0.0
+    assert failed.__cause__ is fault
+    assert starting.breaker._refused == set()
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -197,7 +216,9 @@ def test_b8_b9_what_may_pass_is_tried_again_with_the_same_run_id(
 @pytest.mark.parametrize(
     ("status", "kind"), [(500, StartRefused), (502, StartRefused), (503, UpstreamUnreachable)]
 )
-def test_what_fails_twice_is_not_tried_a_third_time(status: int, kind: type[GatewayError]) -> None:
+def test_b8_b9_what_fails_twice_is_not_tried_a_third_time(
+    status: int, kind: type[GatewayError]
+) -> None:
     with case(answer(status)) as (starting, server):
         assert isinstance(starting.fails().fault, kind)
         assert len(server.seen) == 2
@@ -329,6 +350,155 @@ def test_b10_silence_ends_at_the_deadline() -> None:
         begun = time.monotonic()
         assert isinstance(starting.fails().fault, UpstreamSilent)
         assert time.monotonic() - begun < 1.0
+
+
+def test_b14_an_upstream_that_nobody_trusts_is_tried_again_once(
+    no_pause: list[float], tmp_path: Path
+) -> None:
+    with tls_server(tmp_path) as url:
+        failed = Case(url, 5.0).fails()
+    assert isinstance(failed.fault, UpstreamUnreachable)
+    assert failed.fault.retry_after == 5
+    assert len(no_pause) == 1
+
+
+def test_b14_an_address_that_swallows_everything_is_given_up_long_before_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Connecting has a patience of its own, and what was not sent may be sent once more."""
+    monkeypatch.setattr("langfast_wsgi.providers.langfast.start.CONNECT_SECONDS", 0.1)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # so its queue is full
+            begun = time.monotonic()
+            failed = Case(f"http://127.0.0.1:{port}", 20.0).fails()
+    assert isinstance(failed.fault, UpstreamUnreachable)
+    assert 0.2 <= time.monotonic() - begun < 5.0
+
+
+def test_p11_b10_start_timeout_is_for_both_attempts_together(no_pause: list[float]) -> None:
+    def late(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.4)
+        answer(503)(handler)
+
+    begun = time.monotonic()
+    with case(late, timeout=0.6) as (starting, server):
+        assert isinstance(starting.fails().fault, UpstreamSilent)
+        assert len(server.seen) == 2
+    assert 0.55 < time.monotonic() - begun < 1.2
+    assert len(no_pause) == 1
+
+
+# --- what the breaker hears
+
+
+def told(given: Answer, *, times: int = LIMIT) -> Case:
+    """A case after so many answers of this kind, each to a run of its own."""
+    with case(given, timeout=0.2) as (starting, _):
+        for number in range(times):
+            starting.credential = Credential(f"c{number}", grant(), 0.0)
+            starting.fails()
+    return starting
+
+
+@pytest.mark.parametrize("given", [answer(500), answer(503), answer(546), cut], ids=str)
+def test_p5_failures_of_the_upstreams_own_open_the_breaker(given: Answer) -> None:
+    starting = told(given)
+    assert starting.breaker.opened == {"starts": 1}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [answer(400), answer(429), answer(402), answer(404), answer(302), answer(200, b"<html>")],
+    ids=str,
+)
+def test_p5_what_is_no_failure_of_the_upstreams_own_does_not(given: Answer) -> None:
+    assert told(given, times=LIMIT + 1).breaker.opened == {}
+
+
+def test_b2_three_accounts_that_are_refused_open_the_breaker() -> None:
+    assert told(answer(403), times=2).breaker.opened == {}
+    assert told(answer(403), times=3).breaker.opened == {"accounts": 1}
+    assert told(answer(401), times=2).breaker.opened == {}
+    assert told(answer(401), times=3).breaker.opened == {"accounts": 1}
+
+
+def test_b2_a_token_that_was_refused_once_does_not_count() -> None:
+    with case(answer(401), ACCEPTED) as (starting, _):
+        starting.start()
+        assert starting.breaker._refused == set()
+
+
+def test_b3_a_restricted_project_opens_the_breaker() -> None:
+    starting = told(answer(402, {"code": "overdue_payment"}), times=1)
+    assert starting.breaker.opened == {"restricted": 1}
+
+
+def test_b7_a_missing_function_is_trouble_until_a_start_is_accepted() -> None:
+    with case(answer(404), ACCEPTED) as (starting, _):
+        starting.fails()
+        assert starting.breaker.trouble is not None
+        assert starting.breaker.trouble.code == "upstream_misconfigured"
+        starting.start()
+        assert starting.breaker.trouble is None
+
+
+def test_an_account_that_was_taken_has_served() -> None:
+    with case(answer(429), ACCEPTED) as (starting, _):
+        starting.fails()
+        assert not starting.credential.served
+        starting.start()
+        assert starting.credential.served
+
+
+def test_p5_a_probe_is_one_attempt(no_pause: list[float]) -> None:
+    with case(answer(503)) as (starting, server):
+        for _ in range(LIMIT):
+            starting.breaker.failed(time.monotonic())
+        starting.fails()
+        assert len(server.seen) == 1
+    assert no_pause == []
+
+
+# --- the retry budget
+
+
+def spend(retries: RetryBudget) -> None:
+    while retries.take():
+        pass
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_p4_without_a_token_there_is_no_second_attempt(status: int, no_pause: list[float]) -> None:
+    with case(answer(status), ACCEPTED) as (starting, server):
+        spend(starting.retries)
+        with counted("langfast_start_retries_total", result="over_budget") as denied:
+            starting.fails()
+            assert denied() == 1
+        assert len(server.seen) == 1
+    assert no_pause == []
+
+
+def test_p4_b1_a_run_without_a_token_fails_but_its_account_is_well_again() -> None:
+    with case(answer(401), ACCEPTED) as (starting, server):
+        spend(starting.retries)
+        failed = starting.fails()
+        assert len(server.seen) == 1
+        assert starting.refreshed == ["access-1"]
+        assert (failed.fault.code, failed.rest) == ("upstream_auth_error", 0.0)
+        assert starting.breaker._refused == set()
+        assert starting.start() == "j"
+
+
+def test_p4_a_second_attempt_is_counted() -> None:
+    with (
+        case(answer(503), ACCEPTED) as (starting, _),
+        counted("langfast_start_retries_total", result="made") as made,
+    ):
+        starting.start()
+        assert made() == 1
 
 
 # --- secrets

@@ -24,7 +24,11 @@ from langfast_wsgi.providers.langfast.verdict import (
     REFUSED_REST,
     Refusal,
     accepted,
+    cut,
+    garbled,
     refused,
+    too_late,
+    unreachable,
 )
 
 
@@ -46,7 +50,9 @@ def judged(status: int, body: object = b"", **headers: str) -> Refusal:
         ({"run_id": "r", "jobs": None}, None),
     ],
 )
-def test_an_accepted_start_names_its_first_job_or_none(body: object, job_id: str | None) -> None:
+def test_b12_an_accepted_start_names_its_first_job_or_none(
+    body: object, job_id: str | None
+) -> None:
     assert accepted(json.dumps(body).encode()) == job_id
 
 
@@ -195,7 +201,7 @@ QUOTA_CODE = {"code": "quota_exceeded"}
         (judged(418), StartRefused, "upstream_error", 502, "", 0.0, None, None),
     ],
 )
-def test_a_refused_start_as_a_table(
+def test_b1_to_b10_a_refused_start_as_a_table(
     refusal: Refusal,
     kind: type[GatewayError],
     code: str,
@@ -210,6 +216,49 @@ def test_a_refused_start_as_a_table(
     assert (fault.code, fault.status) == (code, status)
     assert (fault.retry, fault.retry_after) == (retry, retry_after)
     assert (refusal.again, refusal.rest) == (again, rest)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "blame"),
+    [
+        (judged(401), "account"),
+        (judged(403), "account"),
+        (judged(402), ""),
+        (judged(402, {"code": "insufficient_credits"}), ""),
+        (judged(402, {"code": "exceeded_egress_quota"}), "project"),
+        (judged(402, {"code": "overdue_payment"}), "project"),
+        (judged(429, {"code": "exceeded_quota"}), ""),
+        (judged(429), ""),
+        (judged(400), ""),
+        (judged(422), ""),
+        (judged(404), "setup"),
+        (judged(302), "unclear"),
+        (judged(201), "unclear"),
+        (judged(418), ""),
+        *((judged(status), "upstream") for status in (500, 502, 503, 504, 520, 522, 524, 546)),
+        (too_late(), "upstream"),
+        (unreachable(), "upstream"),
+        (cut(), "upstream"),
+        (garbled(), "unclear"),
+    ],
+)
+def test_p5_what_a_refusal_speaks_against(refusal: Refusal, blame: str) -> None:
+    assert refusal.blame == blame
+
+
+@pytest.mark.parametrize(("asked", "rest"), [(None, 300.0), ("30", 300.0), ("900", 900.0)])
+def test_b3_a_restricted_project_is_a_quota_and_rests_five_minutes_or_as_told(
+    asked: str | None, rest: float
+) -> None:
+    told = {} if asked is None else {"retry_after": asked}
+    refusal = judged(402, {"code": "exceeded_db_size_quota"}, **told)
+    assert isinstance(refusal.fault, QuotaExhausted)
+    assert (refusal.rest, refusal.fault.retry, refusal.fault.retry_after) == (rest, False, None)
+
+
+def test_b7_a_function_whose_code_is_not_at_hand_may_be_there_in_a_moment() -> None:
+    refusal = judged(404, {"code": "NOT_FOUND_FUNCTION_BLOB"})
+    assert (refusal.again, refusal.fault.code) == ("same", "upstream_misconfigured")
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "", "nan", "Wed, 99 Oct 2026 07:28:00 GMT"])
