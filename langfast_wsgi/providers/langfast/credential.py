@@ -90,6 +90,14 @@ class Credential:
         self.refused = fault
         self.refusals = self.refusals + 1 if fault is not None else 0
 
+    def stay_away(self, until: float, refused: GatewayError | None) -> None:
+        """No socket came of an attempt; the next is not before ``until``."""
+        self.refuse(refused)
+        self.connecting = False
+        self.connect_failures += 1
+        self.connect_at = until
+        self.replace_at = max(self.replace_at, until)
+
     def cooling(self, now: float) -> bool:
         """Whether the upstream wants this account to rest."""
         return now < self.cooling_until

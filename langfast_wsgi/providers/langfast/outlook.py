@@ -76,10 +76,12 @@ def hopeless(
     return None
 
 
-def overdue(accounts: Collection[Credential], refill: Refill, now: float) -> GatewayError:
-    """For a caller that waited too long."""
+def overdue(
+    accounts: Collection[Credential], refill: Refill, again: float, now: float
+) -> GatewayError:
+    """For a caller that waited too long; ``again``: in how many seconds the line is served."""
     if any(one.usable(now) for one in accounts):
-        return TooManyRuns("All places are taken. Try again shortly.", retry_after=1)
+        return TooManyRuns("All places are taken. Try again shortly.", retry_after=again)
     refused = [one.refused for one in accounts if one.refused is not None]
     return refused[0].again(None) if refused else no_account(refill)
 

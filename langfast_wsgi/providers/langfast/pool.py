@@ -7,8 +7,8 @@ through ``plan`` and reported back through the other methods; the pool itself ne
 network, and nobody waits for it. Where waiting has no point callers hear so at once: ``outlook``
 tells it of the accounts, the breaker of the upstream.
 
-House rules: no I/O and no foreign code under the lock; first come, first served; a place is given
-back exactly once; quota rests an account and never makes a new one.
+House rules: no I/O and no foreign code under the lock; who waits is served in a fair order (see
+``line``); a place is given back exactly once; quota rests an account and never makes a new one.
 """
 
 import threading
@@ -17,10 +17,12 @@ from collections import deque
 from collections.abc import Callable
 
 from langfast_wsgi.errors import GatewayError
+from langfast_wsgi.observe.pace import Pace
 from langfast_wsgi.providers.langfast import outlook
 from langfast_wsgi.providers.langfast.breaker import Breaker
 from langfast_wsgi.providers.langfast.credential import Credential, Socket, Task
 from langfast_wsgi.providers.langfast.grant import Grant
+from langfast_wsgi.providers.langfast.line import Line
 from langfast_wsgi.providers.langfast.turn import Lease, Turn
 
 
@@ -45,7 +47,7 @@ class Pool:
         self._turned_away_at = float("-inf")  # somebody, who left nobody in line
         self._lock = threading.Lock()
         self._credentials: deque[Credential] = deque()
-        self._line: deque[Turn] = deque()
+        self._line, self._pace = Line(), Pace(clock)
         self._released: list[Socket] = []
         self._granted = 0
         self._rest_until = 0.0  # of accounts that are gone: their quota is no reason for new ones
@@ -59,11 +61,11 @@ class Pool:
         #: Called, outside the lock, when the keeper should look at the plan again.
         self.on_change: Callable[[], None] = lambda: None
 
-    def turn(self) -> Turn:
+    def turn(self, caller: str = "") -> Turn:
         """A place in line, settled at once where a credential has room and nobody waits."""
         turn = Turn(self.leave)
         with self._lock:
-            self._line.append(turn)
+            self._line.append(turn, caller)
             self._serve()
             waits = bool(self._line)
         if waits:
@@ -73,8 +75,7 @@ class Pool:
     def leave(self, turn: Turn) -> None:
         """The caller left the line (or its turn had come already)."""
         with self._lock:
-            if turn in self._line:
-                self._line.remove(turn)
+            self._line.discard(turn)
 
     @property
     def trouble(self) -> GatewayError | None:
@@ -89,13 +90,15 @@ class Pool:
         """For a caller that waited too long."""
         with self._lock:
             now = self.clock()
-            return outlook.overdue(self._credentials, self._refill(now), now)
+            again = self._pace.wait_for(len(self._line))
+            return outlook.overdue(self._credentials, self._refill(now), again, now)
 
     def give_back(self, lease: Lease) -> None:
         """For Lease.close."""
         with self._lock:
             lease.credential.in_flight -= 1
             lease.socket.runs -= 1
+            self._pace.done()
             self._let_go(lease.credential, lease.socket)
             released = bool(self._released)
             self._serve()
@@ -172,11 +175,7 @@ class Pool:
     ) -> None:
         """No socket came of it; the next attempt is not before ``retry_at``."""
         with self._lock:
-            credential.refuse(refused)
-            credential.connecting = False
-            credential.connect_failures += 1
-            credential.connect_at = retry_at
-            credential.replace_at = max(credential.replace_at, retry_at)
+            credential.stay_away(retry_at, refused)
         self.on_change()
 
     def drop(self, credential: Credential) -> None:

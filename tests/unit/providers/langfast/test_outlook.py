@@ -152,11 +152,13 @@ def test_a2_a10_a18_without_an_account_callers_hear_when_the_next_one_may_come(
 
 
 def test_who_waited_too_long_hears_why() -> None:
-    assert isinstance(overdue([account(in_flight=8)], refill(), NOW), TooManyRuns)
-    assert isinstance(overdue([account(socket=False)], refill(), NOW), NoCredentials)
-    assert isinstance(overdue([account(False, refused=1)], refill(), NOW), SessionRefused)
-    assert isinstance(overdue([account(False, refused=1), account()], refill(), NOW), TooManyRuns)
-    assert isinstance(overdue([], refill(), NOW), NoCredentials)
+    assert isinstance(overdue([account(in_flight=8)], refill(), 1, NOW), TooManyRuns)
+    assert isinstance(overdue([account(socket=False)], refill(), 1, NOW), NoCredentials)
+    assert isinstance(overdue([account(False, refused=1)], refill(), 1, NOW), SessionRefused)
+    assert isinstance(
+        overdue([account(False, refused=1), account()], refill(), 1, NOW), TooManyRuns
+    )
+    assert isinstance(overdue([], refill(), 1, NOW), NoCredentials)
 
 
 # --- who is free

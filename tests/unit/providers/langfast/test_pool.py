@@ -480,6 +480,35 @@ def test_a_caller_that_waited_too_long_hears_that_all_places_are_taken() -> None
     assert found.retry_after == 1
 
 
+def test_a_caller_that_waited_too_long_hears_when_those_before_it_will_be_served() -> None:
+    case = Case(runs=1)
+    case.account()
+    for _ in range(5):
+        case.lease().close()
+    case.lease()
+    case.clock.advance(10)
+    waiting = [case.pool.turn() for _ in range(4)]
+    assert case.pool.overdue().retry_after == 8, "four wait, one is served every two seconds"
+    for turn in waiting:
+        turn.__exit__(None, None, None)
+
+
+def test_places_go_round_the_callers_that_wait() -> None:
+    case = Case(runs=1)
+    case.account()
+    held = case.lease()
+    greedy = [case.pool.turn("greedy") for _ in range(3)]
+    modest = case.pool.turn("modest")
+    order: list[str] = []
+    for _ in range(4):
+        held.close()
+        for name, turn in [*(("greedy", one) for one in greedy), ("modest", modest)]:
+            if turn.lease is not None:
+                held = turn.take()
+                order.append(name)
+    assert order == ["greedy", "modest", "greedy", "greedy"]
+
+
 def test_a_caller_that_waited_too_long_hears_that_there_is_no_account() -> None:
     found = Case().pool.overdue()
     assert isinstance(found, NoCredentials)
