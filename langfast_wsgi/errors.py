@@ -25,6 +25,7 @@
         ├── RunFailed             502     upstream_run_failed
         ├── UpstreamSilent        504     upstream_timeout
         └── UpstreamGarbled       502     upstream_bad_response, upstream_inconsistent,
+                                                upstream_no_tool_call, upstream_invalid_json,
                                                 response_too_large
 
 Each class carries the HTTP status that it suggests, a stable code word (also the metric label),

@@ -7,13 +7,17 @@ by the provider, before the first event: after it, nothing can be taken back.
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from langfast_wsgi.conversation.events import Event, Finished, Pause
 from langfast_wsgi.conversation.order import OutOfOrder, ordered
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
+    BadRequest,
     GatewayError,
     ShuttingDown,
     TooManyRuns,
@@ -22,12 +26,18 @@ from langfast_wsgi.errors import (
     UpstreamSilent,
 )
 from langfast_wsgi.observe import metrics
-from langfast_wsgi.providers.base import Provider
+from langfast_wsgi.providers.base import Provider, Reserving
+from langfast_wsgi.stages.choices import side_by_side
+from langfast_wsgi.stages.emulation import Emulation, emulation_of
+from langfast_wsgi.stages.length import limited
+from langfast_wsgi.stages.stop import stopped
 from langfast_wsgi.stages.usage import counted
 
 log = logging.getLogger(__name__)
 
 Stage = Callable[[Iterator[Event]], Iterator[Event]]
+Source = Generator[Event, None, None]
+Run = Callable[[RunRequest], Source]
 
 
 class Gateway:
@@ -94,29 +104,52 @@ class Gateway:
             provider.stop()
 
     def run(
-        self, request: RunRequest, *, count_usage: bool = False
+        self,
+        request: RunRequest,
+        *,
+        choices: int = 1,
+        count_usage: bool = False,
+        streamed: bool = False,
+        reasks: int = 1,
     ) -> Generator[Event, None, None]:
-        """The events of one run. Raises GatewayError, with the first event or later."""
+        """The events of one run. Raises GatewayError: at once, with the first event, or later.
+
+        ``choices``: how many answers; several come side by side (see ``Chosen``). ``streamed``:
+        somebody is served by JSON that comes bit by bit. ``reasks``: how often the model may be
+        asked again for a tool call or JSON that fits.
+        """
         provider = self.provider_of(request.model)
+        emulation = emulation_of(request, streamed=streamed)
         stages: list[Stage] = []
+        if request.stop:
+            stages.append(partial(stopped, words=request.stop))
         if count_usage:
-            stages.append(lambda events: counted(events, request))
-        return self._accounted(provider, request, stages)
+            messages = emulation.messages if emulation else request.messages
+            stages.append(partial(counted, messages=messages))
+        if choices == 1:
+            return self._accounted(_source(provider.run, request, emulation, reasks), stages)
+        if not isinstance(provider, Reserving):
+            raise BadRequest(
+                f"Unsupported value: 'n' does not support {choices} with this model.",
+                code="unsupported_value",
+                param="n",
+            )
+
+        def answer(run: Run) -> tuple[Source, Iterator[Event]]:
+            source = _source(run, request, emulation, reasks)
+            return source, ordered(_through(stages, source))
+
+        return self._accounted(_several(provider, choices, answer), (), choices)
 
     def _accounted(
-        self, provider: Provider, request: RunRequest, stages: Sequence[Stage]
+        self, source: Source, stages: Sequence[Stage], places: int = 1
     ) -> Generator[Event, None, None]:
         begun = time.monotonic()
         outcome = "internal_error"
-        self._admit()
+        self._admit(places)
         try:
-            source = provider.run(request)
-            del request  # see the provider, which knows how long it is needed
             with closing(source):
-                events: Iterator[Event] = self._guarded(source, begun)
-                for stage in stages:
-                    events = stage(events)
-                yield from ordered(events)
+                yield from ordered(_through(stages, self._guarded(source, begun)))
             outcome = "complete"
         except OutOfOrder as error:
             outcome = "upstream_bad_response"
@@ -129,23 +162,23 @@ class Gateway:
             outcome = "client_gone"  # whoever closes the iterator before its end has left
             raise
         finally:
-            self.in_flight -= 1
-            metrics.RUNS_IN_FLIGHT.dec()
+            self.in_flight -= places
+            metrics.RUNS_IN_FLIGHT.dec(places)
             metrics.RUNS.labels(outcome).inc()
             if outcome == "complete":
                 metrics.RUN_SECONDS.observe(time.monotonic() - begun)
 
-    def _admit(self) -> None:
+    def _admit(self, places: int) -> None:
         fault: GatewayError | None = None
         if self.draining:
             fault = ShuttingDown("The gateway is shutting down.", retry_after=1)
-        elif self.in_flight >= self._max_runs:
+        elif self.in_flight + places > self._max_runs:
             fault = TooManyRuns("Too many runs are in flight. Try again shortly.", retry_after=1)
         if fault is not None:
             metrics.RUNS.labels(fault.code).inc()
             raise fault
-        self.in_flight += 1
-        metrics.RUNS_IN_FLIGHT.inc()
+        self.in_flight += places
+        metrics.RUNS_IN_FLIGHT.inc(places)
 
     def _guarded(self, events: Iterator[Event], begun: float) -> Iterator[Event]:
         """The whole run's deadline and the drain, looked at with every event."""
@@ -160,3 +193,38 @@ class Gateway:
                 raise ShuttingDown("The gateway is shutting down.", retry_after=1)
             if time.monotonic() > deadline and not isinstance(event, Finished):
                 raise UpstreamSilent("The run took longer than the gateway allows.")
+
+
+def _through(stages: Sequence[Stage], events: Iterator[Event]) -> Iterator[Event]:
+    for stage in stages:
+        events = stage(events)
+    return events
+
+
+def _source(run: Run, request: RunRequest, emulation: Emulation | None, reasks: int) -> Source:
+    """What the model says; not before it is asked for. Nothing here keeps a plain request."""
+    limit = request.max_completion_tokens
+    if emulation is None:
+        events = run(request)
+        return limited(events, limit) if limit else events
+
+    def ask(messages: Sequence[Mapping[str, Any]]) -> Iterator[Event]:
+        events = run(replace(request, messages=messages))
+        return limited(events, limit) if limit else events
+
+    return emulation.run(ask, reasks)
+
+
+def _several(
+    provider: Reserving, count: int, answer: Callable[[Run], tuple[Source, Iterator[Event]]]
+) -> Source:
+    """Several answers side by side. None begins before there is a place for each."""
+    with ExitStack() as stack:
+        places = stack.enter_context(closing(provider.reserve(count)))
+        yield from places.queue()
+        answers: list[Iterator[Event]] = []
+        for _ in range(count):
+            source, events = answer(places.run)
+            stack.enter_context(closing(source))
+            answers.append(events)
+        yield from side_by_side(answers, places.wait)

@@ -1,9 +1,11 @@
-"""Kinds of values that settings take, from the text of an environment variable; a long default."""
+"""Kinds of values that settings take, from the text of an environment variable, and what is said of
+those that do not fit; a long default.
+"""
 
 import re
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import NoDecode
 
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
@@ -42,3 +44,13 @@ DEFAULT_MODELS = (
     *("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini"),
     *("o1", "o1-mini", "o3", "o3-mini", "o4-mini", "gpt-4-turbo", "gpt-4", "gpt-3.5-turbo"),
 )
+
+
+def sentence(error: ValidationError) -> str:
+    """What is wrong, without the values: they may be secrets."""
+    parts = []
+    for one in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(step) for step in one["loc"]).upper()
+        message = one["msg"].removeprefix("Value error, ")
+        parts.append(f"{name}: {message}" if name else message)
+    return "Settings do not fit: " + "; ".join(parts) + "."

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import (
-    Field,
-    PositiveInt,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from langfast_wsgi.setting_kinds import DEFAULT_MODELS, Host, HttpUrl, Lowered, Seconds, Words
+from langfast_wsgi.setting_kinds import (
+    DEFAULT_MODELS,
+    Host,
+    HttpUrl,
+    Lowered,
+    Seconds,
+    Words,
+    sentence,
+)
 
 
 class SettingsError(Exception):
@@ -117,6 +119,18 @@ class Settings(BaseSettings):
         "ignore",
         description="Parameters that the upstream cannot take: ignore (and name them in"
         " x-langfast-ignored-params) or reject (400).",
+    )
+
+    media_models: Words = Field(
+        (),
+        description="Models that images, sounds and files are passed on to (* stands for anything),"
+        " comma-separated. For all others such a part is a 400.",
+    )
+    reask_budget: int = Field(
+        1,
+        ge=0,
+        le=3,
+        description="Further runs that a request may take where a tool call or JSON is not valid.",
     )
 
     # Deadlines
@@ -221,16 +235,13 @@ class Settings(BaseSettings):
 
     def share(self, slot: int, workers: int) -> tuple[int, int]:
         """The least and the most credentials of one worker, so that all shares sum up."""
-        limit = self.credential_limit
-        least = min(1 if self.own_account else self.min_credentials, limit)
-        return (_part(least, slot, workers), _part(limit, slot, workers))
+        most = self.credential_limit
+        least = min(1 if self.own_account else self.min_credentials, most)
+        first, second = ((whole + workers - 1 - slot) // workers for whole in (least, most))
+        return first, second
 
 
 UPSTREAM_NAMES = ("supabase_url", "supabase_anon_key", "socket_url", "prompt_id")
-
-
-def _part(total: int, slot: int, workers: int) -> int:
-    return total // workers + (1 if slot < total % workers else 0)
 
 
 _current: Settings | None = None
@@ -244,7 +255,7 @@ def load(**values: object) -> Settings:
     try:
         return Settings(_env_file=_file(), **values)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from None
+        raise SettingsError(sentence(error)) from None
     except (UnicodeDecodeError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SettingsError(f"The settings file cannot be read: {why}.") from None
@@ -282,16 +293,6 @@ def unknown_names() -> list[str]:
     file = _file()
     names = dotenv_values(file) if file and file.is_file() else {}
     return [name for name in names if name.lower() not in Settings.model_fields]
-
-
-def _sentence(error: ValidationError) -> str:
-    """What is wrong, without the values: they may be secrets."""
-    parts = []
-    for one in error.errors(include_input=False, include_url=False):
-        name = ".".join(str(step) for step in one["loc"]).upper()
-        message = one["msg"].removeprefix("Value error, ")
-        parts.append(f"{name}: {message}" if name else message)
-    return "Settings do not fit: " + "; ".join(parts) + "."
 
 
 def metrics_folder() -> str | None:

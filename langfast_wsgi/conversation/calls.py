@@ -50,20 +50,12 @@ class Tool:
 class ToolUse:
     """The tools of a request, and how free the model is.
 
-    ``allowed`` names the tools that may be called now; None means all of them.
+    ``allowed`` names the tools that may be called now; None means all of them. ``place`` is how the
+    dialect calls the place of a tool's parameters, for a fault; ``{}`` stands for its index.
     """
 
     tools: Sequence[Tool]
     choice: Literal["none", "auto", "required"] = "auto"
     allowed: Sequence[str] | None = None
     parallel: bool = True
-
-
-def of_functions(
-    functions: Sequence[Mapping[str, Any]], function_call: str | Mapping[str, Any] | None
-) -> tuple[list[dict[str, Any]], str | dict[str, Any] | None]:
-    """The deprecated ``functions`` and ``function_call`` as ``tools`` and ``tool_choice``."""
-    tools = [{"type": "function", "function": dict(function)} for function in functions]
-    if function_call is None or isinstance(function_call, str):
-        return tools, function_call
-    return tools, {"type": "function", "function": {"name": function_call["name"]}}
+    place: str = "tools[{}].function.parameters"

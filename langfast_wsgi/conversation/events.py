@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -67,7 +69,20 @@ class Usage:
     completion_tokens: int
 
 
-Event: TypeAlias = Text | Replaced | Pause | Finished | Usage
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What one of several answers says. They come side by side, numbered from 0.
+
+    The end of each is said so, too; the end of them all, and their usage, by events of their own.
+    """
+
+    choice: int
+    event: "Event"
+
+
+Event: TypeAlias = (
+    Text | Replaced | CallBegun | CallArguments | Refused | Chosen | Pause | Finished | Usage
+)
 
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})
 

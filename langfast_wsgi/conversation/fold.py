@@ -1,9 +1,19 @@
 """Events to one completion: an unstreamed answer is the same stream, folded."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
+from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
+from langfast_wsgi.conversation.events import Chosen, Event, Finished, Replaced, Text, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A whole call; the arguments are JSON text."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,20 +23,61 @@ class Completion:
     text: str
     finish_reason: str
     usage: Usage | None
+    calls: Sequence[Call] = ()
+    refusal: str | None = None
 
 
 def fold(events: Iterable[Event]) -> Completion:
     """Take all events up to the end. The stream must be in legal order (see ``order.py``)."""
-    parts: list[str] = []
-    reason = "stop"
+    answer = _Answer()
+    for event in events:
+        answer.take(event)
+    return answer.completion()
+
+
+def fold_choices(
+    events: Iterable[Event], choices: int
+) -> tuple[Sequence[Completion], Usage | None]:
+    """The same for several answers that come side by side, and the usage of them all."""
+    answers = [_Answer() for _ in range(choices)]
     usage: Usage | None = None
     for event in events:
-        if isinstance(event, Text):
-            parts.append(event.delta)
-        elif isinstance(event, Replaced):
-            parts = [event.text]
-        elif isinstance(event, Finished):
-            reason = event.reason
+        if isinstance(event, Chosen):
+            answers[event.choice].take(event.event)
         elif isinstance(event, Usage):
             usage = event
-    return Completion("".join(parts), reason, usage)
+    return [answer.completion() for answer in answers], usage
+
+
+class _Answer:
+    """How far an answer has come."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._calls: list[Call] = []
+        self._refusal: str | None = None
+        self._reason = "stop"
+        self._usage: Usage | None = None
+
+    def take(self, event: Event) -> None:
+        """The next event."""
+        if isinstance(event, Text):
+            self._parts.append(event.delta)
+        elif isinstance(event, Replaced):
+            self._parts = [event.text]
+        elif isinstance(event, Finished):
+            self._reason = event.reason
+        elif isinstance(event, Usage):
+            self._usage = event
+        elif isinstance(event, CallBegun):
+            self._calls.append(Call(event.id, event.name, ""))
+        elif isinstance(event, CallArguments):
+            last = self._calls[-1]
+            self._calls[-1] = replace(last, arguments=last.arguments + event.delta)
+        elif isinstance(event, Refused):
+            self._refusal = (self._refusal or "") + event.text
+
+    def completion(self) -> Completion:
+        """What came of it."""
+        calls = tuple(self._calls)
+        return Completion("".join(self._parts), self._reason, self._usage, calls, self._refusal)

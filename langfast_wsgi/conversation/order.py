@@ -1,28 +1,43 @@
 """The legal order of events, as a table.
 
-Theory: a stream is in one of three states. It is *open* until the end was said, *finished* after
-it, and *counted* once usage was given, which is the last thing that can come. A pause changes
-nothing and may come at any time before the end. A stream that stops while it is open was cut off.
+Theory: a stream is in one of four states. It is *open* until a call was begun or the end was said,
+*calling* from a call to the end, for no text comes behind it, *finished* after the end, and
+*counted* once usage was given, which is the last thing that can come. A pause changes nothing and
+may come at any time before the end. A stream that stops before its end was cut off. Where several
+answers come side by side, each of them is a stream of its own with this order.
 
-======== ============================== ========
-state    event                          next
-======== ============================== ========
-open     Text, Replaced, Pause          open
-open     Finished                       finished
-finished Usage                          counted
-======== ============================== ========
+======== ====================================== ========
+state    event                                  next
+======== ====================================== ========
+open     Text, Replaced, Refused, Chosen, Pause open
+open     CallBegun                              calling
+open     Finished                               finished
+calling  CallBegun, CallArguments, Pause        calling
+calling  Finished                               finished
+finished Usage                                  counted
+======== ====================================== ========
 """
 
 from collections.abc import Iterator
 from enum import Enum
 
-from langfast_wsgi.conversation.events import Event, Finished, Pause, Replaced, Text, Usage
+from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
+from langfast_wsgi.conversation.events import (
+    Chosen,
+    Event,
+    Finished,
+    Pause,
+    Replaced,
+    Text,
+    Usage,
+)
 
 
 class State(Enum):
     """Where a stream stands."""
 
     OPEN = "open"
+    CALLING = "calling"
     FINISHED = "finished"
     COUNTED = "counted"
 
@@ -31,7 +46,16 @@ NEXT: dict[State, dict[type[Event], State]] = {
     State.OPEN: {
         Text: State.OPEN,
         Replaced: State.OPEN,
+        Refused: State.OPEN,
+        Chosen: State.OPEN,
         Pause: State.OPEN,
+        CallBegun: State.CALLING,
+        Finished: State.FINISHED,
+    },
+    State.CALLING: {
+        CallBegun: State.CALLING,
+        CallArguments: State.CALLING,
+        Pause: State.CALLING,
         Finished: State.FINISHED,
     },
     State.FINISHED: {Usage: State.COUNTED},
@@ -55,5 +79,5 @@ def ordered(events: Iterator[Event]) -> Iterator[Event]:
             state = following
             legal = NEXT[state]
         yield event
-    if state is State.OPEN:
+    if state in (State.OPEN, State.CALLING):
         raise OutOfOrder("the stream stopped without an end")

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from langfast_wsgi.conversation.calls import ToolUse
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
@@ -20,3 +22,11 @@ class RunRequest:
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     max_completion_tokens: int | None = None
+    #: The text ends before the first of these.
+    stop: Sequence[str] = ()
+    tools: ToolUse | None = None
+    #: The answer is to be one JSON object; with a schema, whatever fits it.
+    json: bool = False
+    json_schema: Mapping[str, Any] | None = None
+    #: How the dialect calls the place of the schema, for a fault.
+    json_place: str = "response_format.json_schema.schema"

@@ -6,13 +6,14 @@ heartbeats hold the connection.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from flask import Response, g, request
 
-from langfast_wsgi.conversation.events import Event, Pause, awaited
-from langfast_wsgi.conversation.fold import Completion, fold
+from langfast_wsgi.conversation.events import Event, Pause, Usage, awaited
+from langfast_wsgi.conversation.fold import Completion, fold, fold_choices
 from langfast_wsgi.dialects._json import read_object
 from langfast_wsgi.dialects._service import Connection, Service
 from langfast_wsgi.dialects._stream import Body, Events, Stream, StreamEncoder, frames
@@ -93,14 +94,20 @@ def _first(events: Events, connection: Connection, patience: float) -> Event | N
 
 def folded(service: Service, events: Events) -> Completion:
     """The whole answer. Raises GatewayError, or CallerLeft."""
+    with closing(events):
+        return fold(_watched(service, events))
+
+
+def folded_choices(
+    service: Service, events: Events, choices: int
+) -> tuple[Sequence[Completion], Usage | None]:
+    """Several whole answers and their usage. Raises GatewayError, or CallerLeft."""
+    with closing(events):
+        return fold_choices(_watched(service, events), choices)
+
+
+def _watched(service: Service, events: Events) -> Iterator[Event]:
     connection = service.connection(request.environ)
-    try:
-        return fold(_watched(events, connection))
-    finally:
-        events.close()
-
-
-def _watched(events: Events, connection: Connection) -> Iterator[Event]:
     for event in awaited(events):
         if isinstance(event, Pause) and connection.gone():
             raise CallerLeft

@@ -1,7 +1,11 @@
-"""``GET /v1/models`` and ``GET /v1/models/{id}``."""
+"""``GET /v1/models`` and ``GET /v1/models/{id}``.
+
+A single model says as well, in a field of our own, what becomes of each parameter.
+"""
 
 from flask import Blueprint, Response
 
+from langfast_wsgi.dialects._capabilities import extension
 from langfast_wsgi.dialects._openai import json_response
 from langfast_wsgi.dialects._service import Service
 from langfast_wsgi.errors import UnknownModel
@@ -26,7 +30,8 @@ def blueprint(service: Service) -> Blueprint:
         owner = service.gateway().models().get(name)
         if owner is None:
             raise UnknownModel(f"The model '{name[:100]}' does not exist.", param="model")
-        return json_response(_model(name, owner))
+        own = extension(name, service.settings.media_models)
+        return json_response({**_model(name, owner), "langfast": own})
 
     return models
 

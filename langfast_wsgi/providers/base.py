@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from langfast_wsgi.conversation.events import Event
 from langfast_wsgi.conversation.request import RunRequest
@@ -33,6 +33,26 @@ class Receiver(Protocol):
 
     def close(self) -> None:
         """Nothing more will be read; may be called twice. The socket is not touched."""
+        ...
+
+
+class Places(Protocol):
+    """Places for the runs of one request, taken all at once or not at all."""
+
+    def queue(self) -> Generator[Event, None, None]:
+        """Pauses until they are there. Raises GatewayError."""
+        ...
+
+    def run(self, request: RunRequest) -> Generator[Event, None, None]:
+        """A run on one of them; where all are used, on one that it waits in line for."""
+        ...
+
+    def wait(self) -> bool:
+        """See Bell: until there may be news in any of these runs."""
+        ...
+
+    def close(self) -> None:
+        """Give back those that were not used."""
         ...
 
 
@@ -70,4 +90,13 @@ class Provider(Protocol):
 
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
         """Whether a run would find an account, and figures for the operator. No upstream call."""
+        ...
+
+
+@runtime_checkable
+class Reserving(Protocol):
+    """A provider that can take places for several runs at once."""
+
+    def reserve(self, count: int) -> Places:
+        """Places for so many runs; nothing is done yet."""
         ...

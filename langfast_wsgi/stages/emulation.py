@@ -5,11 +5,12 @@ One object per request that asks for any of it; a request that does not never ge
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
+from langfast_wsgi.conversation.events import Event
+from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.stages.instructions import Message, instructed
 from langfast_wsgi.stages.json_output import judging as json_output
 from langfast_wsgi.stages.json_output.form import Form
 from langfast_wsgi.stages.reask import Judge, answered, chained
-from langfast_wsgi.stages.source import Said
 from langfast_wsgi.stages.tool_calls import judging as tool_calls
 from langfast_wsgi.stages.tool_calls import prompt
 from langfast_wsgi.stages.tool_calls.history import holds_calls, rewritten
@@ -44,11 +45,26 @@ class Emulation:
         self.messages: Sequence[Message] = instructed(told, "\n\n".join(texts)) if texts else told
 
     def run(
-        self, ask: Callable[[Sequence[Message]], Iterator[Said]], budget: int
-    ) -> Generator[Said, None, None]:
+        self, ask: Callable[[Sequence[Message]], Iterator[Event]], budget: int
+    ) -> Generator[Event, None, None]:
         """The events of the answer; ``budget`` is how often the model may be asked again."""
         if not self._judges:
             yield from ask(self.messages)
             return
         judge = self._judges[0] if len(self._judges) == 1 else chained(*self._judges)
         yield from answered(ask, self.messages, judge, budget)
+
+
+def emulation_of(request: RunRequest, *, streamed: bool) -> Emulation | None:
+    """What the request asks for beyond plain text; None where it asks for nothing.
+
+    Raises BadRequest for a schema that is none.
+    """
+    use, offer, form = request.tools, None, None
+    if use is not None:
+        offer = Offer(use, use.place)
+    if request.json:
+        form = Form(request.json_schema, request.json_place)
+    if offer is None and form is None and not holds_calls(request.messages):
+        return None
+    return Emulation(request.messages, offer=offer, form=form, streamed=streamed)

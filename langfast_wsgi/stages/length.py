@@ -16,11 +16,11 @@ by one token for each.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
-from langfast_wsgi.conversation.events import Finished, Replaced, Text
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text
 from langfast_wsgi.stages import tokenizer
-from langfast_wsgi.stages.source import Said, shut
+from langfast_wsgi.stages.source import shut
 
 LONGEST_TOKEN = 128
 WALL = 1000  # characters
@@ -111,7 +111,7 @@ def _longest(text: str, limit: int) -> int:
     return next((end for end in ends if tokenizer.count(text[:end]) <= limit), 0)
 
 
-def limited(events: Iterator[Said], limit: int) -> Iterator[Said]:
+def limited(events: Iterator[Event], limit: int) -> Generator[Event, None, None]:
     """The events up to the limit; where it cuts the text, the source is closed."""
     meter = Meter(limit)
     shown = False

@@ -9,8 +9,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from langfast_wsgi.conversation.events import Event
 from langfast_wsgi.stages.instructions import Message
-from langfast_wsgi.stages.source import Said, shut
+from langfast_wsgi.stages.source import shut
 
 LONGEST_SAID = 20_000  # characters
 CUT = frozenset({"length", "content_filter"})
@@ -26,7 +27,7 @@ class Again:
 
 
 Verdict: TypeAlias = Again | None
-Judge: TypeAlias = Callable[[Iterator[Said], bool], Generator[Said, None, Verdict]]
+Judge: TypeAlias = Callable[[Iterator[Event], bool], Generator[Event, None, Verdict]]
 """Takes the events of an answer, and whether it is the last; says what can be sent of them.
 
 A source that stops without an end was turned down by a judge before this one.
@@ -34,11 +35,11 @@ A source that stops without an end was turned down by a judge before this one.
 
 
 def answered(
-    ask: Callable[[Sequence[Message]], Iterator[Said]],
+    ask: Callable[[Sequence[Message]], Iterator[Event]],
     messages: Sequence[Message],
     judge: Judge,
     budget: int,
-) -> Generator[Said, None, None]:
+) -> Generator[Event, None, None]:
     """The first answer that the judge takes. ``budget`` is how often to ask again.
 
     Each answer's iterator is closed before the next is asked for, and whatever happens.
@@ -64,10 +65,10 @@ def _told(again: Again) -> Sequence[Message]:
 def chained(first: Judge, second: Judge) -> Judge:
     """One judge of two: the second reads what the first lets pass."""
 
-    def judge(events: Iterator[Said], last: bool) -> Generator[Said, None, Verdict]:
+    def judge(events: Iterator[Event], last: bool) -> Generator[Event, None, Verdict]:
         verdicts: list[Verdict] = []
 
-        def passed() -> Generator[Said, None, None]:
+        def passed() -> Generator[Event, None, None]:
             verdicts.append((yield from first(events, last)))
 
         between = passed()

@@ -10,8 +10,8 @@ complete together the longer, which began earlier.
 from collections.abc import Iterator, Sequence
 
 from langfast_wsgi.conversation.calls import CallBegun
-from langfast_wsgi.conversation.events import Finished, Replaced, Text
-from langfast_wsgi.stages.source import Said, shut
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text
+from langfast_wsgi.stages.source import shut
 
 
 class Watch:
@@ -58,7 +58,7 @@ class Watch:
         return len(text)
 
 
-def stopped(events: Iterator[Said], words: Sequence[str]) -> Iterator[Said]:
+def stopped(events: Iterator[Event], words: Sequence[str]) -> Iterator[Event]:
     """The events up to the first stop sequence; then the source is closed."""
     watch = Watch(words)
     shown = False

@@ -4,13 +4,13 @@ The upstream tells no usage, so it is counted as OpenAI's cookbook counts chat m
 tokens frame each message and three open the answer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
-from langfast_wsgi.conversation.request import RunRequest
+from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
+from langfast_wsgi.conversation.events import Event, Finished, Pause, Replaced, Text, Usage
 from langfast_wsgi.stages.tokenizer import count
 
 PER_MESSAGE = 3
@@ -18,22 +18,28 @@ PER_NAME = 1
 PER_ANSWER = 3
 
 
-def counted(events: Iterator[Event], request: RunRequest) -> Iterator[Event]:
+def counted(events: Iterator[Event], messages: Sequence[Mapping[str, Any]]) -> Iterator[Event]:
     """The same events, and Usage behind the end."""
     parts: list[str] = []
     for event in events:
         yield event
-        if isinstance(event, Text):
+        if isinstance(event, Text | CallArguments):
             parts.append(event.delta)
+        elif isinstance(event, Pause):
+            continue
         elif isinstance(event, Replaced):
             parts = [event.text]
+        elif isinstance(event, CallBegun):
+            parts.append(event.name)
+        elif isinstance(event, Refused):
+            parts.append(event.text)
         elif isinstance(event, Finished):
-            yield Usage(prompt_tokens(request), count("".join(parts)))
+            yield Usage(prompt_tokens(messages), count("".join(parts)))
 
 
-def prompt_tokens(request: RunRequest) -> int:
+def prompt_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
     """Tokens of the messages, as they would be framed for a chat model."""
-    return PER_ANSWER + sum(_message(message) for message in request.messages)
+    return PER_ANSWER + sum(_message(message) for message in messages)
 
 
 def _message(message: Mapping[str, Any]) -> int:

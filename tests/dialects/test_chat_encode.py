@@ -7,14 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from langfast_wsgi.conversation.events import (
-    Event,
-    Finished,
-    Replaced,
-    Text,
-    Usage,
-)
-from langfast_wsgi.conversation.fold import Completion
+from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
+from langfast_wsgi.conversation.fold import Call, Completion
 from langfast_wsgi.dialects.chat.encode import DONE, PIECE, ChunkEncoder, completion_body
 from langfast_wsgi.errors import GatewayError, RateLimited, RunFailed, UpstreamGarbled
 from tests.support.builders import PAUSE
@@ -23,12 +18,14 @@ MODEL = "gpt-4o-mini"
 LINE = 64 * 1024
 
 
-def encoder(*, usage: bool = False, model: str = MODEL, mark: str | None = None) -> ChunkEncoder:
-    return ChunkEncoder("chatcmpl-1", 1700000000, model, mark, usage)
+def encoder(
+    *, usage: bool = False, model: str = MODEL, mark: str | None = None, deprecated: bool = False
+) -> ChunkEncoder:
+    return ChunkEncoder("chatcmpl-1", 1700000000, model, mark, usage, deprecated=deprecated)
 
 
-def written(events: list[Event], *, usage: bool = False) -> bytes:
-    one = encoder(usage=usage)
+def written(events: list[Event], *, usage: bool = False, deprecated: bool = False) -> bytes:
+    one = encoder(usage=usage, deprecated=deprecated)
     return b"".join(one.write(event) for event in events)
 
 
@@ -154,6 +151,91 @@ def test_text_behind_a_held_one_keeps_its_place() -> None:
     )
 
 
+# --- calls and refusals
+
+NO_TEXT = '{"role":"assistant","content":null}'
+CALLS: list[Event] = [
+    CallBegun(0, "call_1", "f"),
+    CallArguments(0, '{"x":"1"}'),
+    CallBegun(1, "call_2", "g"),
+    CallArguments(1, "{}"),
+]
+FIRST = chunk(
+    '{"tool_calls":[{"index":0,"id":"call_1","type":"function",'
+    '"function":{"name":"f","arguments":""}}]}'
+) + chunk('{"tool_calls":[{"index":0,"function":{"arguments":"{\\"x\\":\\"1\\"}"}}]}')
+SECOND = chunk(
+    '{"tool_calls":[{"index":1,"id":"call_2","type":"function",'
+    '"function":{"name":"g","arguments":""}}]}'
+) + chunk('{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}')
+
+
+@pytest.mark.parametrize(
+    ("events", "data"),
+    [
+        (
+            [*CALLS, Finished("tool_calls")],
+            chunk(NO_TEXT) + FIRST + SECOND + chunk("{}", '"tool_calls"') + DONE,
+        ),
+        (
+            [Text("Wait."), *CALLS[:2], Finished("tool_calls")],
+            chunk(ROLE) + chunk('{"content":"Wait."}') + FIRST + chunk("{}", '"tool_calls"') + DONE,
+        ),
+        (
+            [*CALLS[:2], Finished("length")],
+            chunk(NO_TEXT) + FIRST + chunk("{}", '"length"') + DONE,
+        ),
+        (
+            [Refused("I won't."), Finished("stop")],
+            chunk(NO_TEXT) + chunk('{"refusal":"I won\'t."}') + chunk("{}", '"stop"') + DONE,
+        ),
+    ],
+    ids=["calls", "text before", "cut off", "refusal"],
+)
+def test_calls_and_refusals_byte_for_byte(events: list[Event], data: bytes) -> None:
+    assert written(events) == data
+
+
+def test_a_deprecated_call_byte_for_byte() -> None:
+    assert written([*CALLS[:2], Finished("tool_calls")], deprecated=True) == (
+        chunk(NO_TEXT)
+        + chunk('{"function_call":{"name":"f","arguments":""}}')
+        + chunk('{"function_call":{"arguments":"{\\"x\\":\\"1\\"}"}}')
+        + chunk("{}", '"function_call"')
+        + DONE
+    )
+
+
+def test_calls_the_end_and_the_terminator_leave_in_one_write() -> None:
+    one = encoder(usage=True)
+    assert [one.write(event) for event in [*CALLS, Finished("tool_calls")]] == [b""] * 5
+    assert one.write(Usage(8, 2)).endswith(USAGE + DONE)
+
+
+def test_calls_behind_the_role_of_a_stream_that_was_opened_early() -> None:
+    one = encoder()
+    assert one.open() == chunk(ROLE)
+    assert one.write(CALLS[0]) == b""
+    assert one.write(Finished("tool_calls")).startswith(b'data: {"id":"chatcmpl-1"')
+
+
+@pytest.mark.parametrize("character", ["\x00", "a", "é", "😀", '"', "\\"], ids=ascii)
+@pytest.mark.parametrize("kind", ["arguments", "refusal"])
+def test_long_arguments_and_refusals_are_cut_into_lines_of_64_kib(
+    character: str, kind: str
+) -> None:
+    text = character * (10 * PIECE + 7)
+    said: list[Event] = [Refused(text)]
+    if kind == "arguments":
+        said = [CallBegun(0, "c", "f" * 64), CallArguments(0, text)]
+    one = encoder(model="m" * 256, mark="emulator", usage=True)
+    data = b"".join(one.write(event) for event in [*said, Finished("stop"), Usage(1, 1)])
+    assert max(len(line) for line in data.split(b"\n")) <= LINE
+    deltas = [one["choices"][0]["delta"] for one in parsed(data)[:-2]]
+    calls = [call["function"]["arguments"] for one in deltas for call in one.get("tool_calls", [])]
+    assert "".join([*calls, *(one.get("refusal", "") for one in deltas)]) == text
+
+
 # --- what must hold of any stream
 
 TEXTS = st.lists(st.text(max_size=30).filter(bool), max_size=6)
@@ -275,7 +357,8 @@ def test_text_that_was_sent_cannot_be_taken_back() -> None:
 
 @pytest.mark.parametrize("usage", [Usage(8, 2), None])
 def test_an_unstreamed_answer_field_by_field(usage: Usage | None) -> None:
-    body = completion_body("chatcmpl-1", 17, "m", "emulator", Completion("Hi", "length", usage))
+    told = [Completion("Hi", "length", None), Completion("", "stop", None)]
+    body = completion_body("chatcmpl-1", 17, "m", "emulator", told, usage)
     counts = {"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10}
     assert body == {
         "id": "chatcmpl-1",
@@ -289,7 +372,56 @@ def test_an_unstreamed_answer_field_by_field(usage: Usage | None) -> None:
                 "message": {"role": "assistant", "content": "Hi", "refusal": None},
                 "logprobs": None,
                 "finish_reason": "length",
-            }
+            },
+            {
+                "index": 1,
+                "message": {"role": "assistant", "content": "", "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+            },
         ],
         **({"usage": counts} if usage else {}),
     }
+
+
+def choice(completion: Completion, *, deprecated: bool = False) -> Any:
+    body = completion_body("c", 17, "m", None, [completion], None, deprecated=deprecated)
+    return body["choices"][0]
+
+
+def test_unstreamed_calls_have_no_content_unless_text_came_before() -> None:
+    calls = (Call("call_1", "f", '{"x":1}'), Call("call_2", "g", "{}"))
+    found = choice(Completion("", "tool_calls", None, calls))
+    assert found["finish_reason"] == "tool_calls"
+    assert found["message"] == {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "tool_calls": [
+            {
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": "f", "arguments": '{"x":1}'},
+            },
+            {"id": "call_2", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+        ],
+    }
+    assert choice(Completion("Wait.", "tool_calls", None, calls))["message"]["content"] == "Wait."
+
+
+def test_an_unstreamed_deprecated_call() -> None:
+    found = choice(
+        Completion("", "tool_calls", None, (Call("call_1", "f", "{}"),)), deprecated=True
+    )
+    assert found["finish_reason"] == "function_call"
+    assert found["message"] == {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "function_call": {"name": "f", "arguments": "{}"},
+    }
+
+
+def test_an_unstreamed_refusal_stands_in_place_of_the_content() -> None:
+    message = choice(Completion("", "stop", None, (), "I won't."))["message"]
+    assert message == {"role": "assistant", "content": None, "refusal": "I won't."}

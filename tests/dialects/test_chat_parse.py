@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from langfast_wsgi.conversation.request import RunRequest
-from langfast_wsgi.dialects.chat.fields import TREATMENTS
+from langfast_wsgi.dialects._capabilities import CHAT
+from langfast_wsgi.dialects.chat.fields import Body
 from langfast_wsgi.dialects.chat.parse import ChatRequest, parse
 from langfast_wsgi.errors import BadRequest
 
@@ -34,8 +35,10 @@ def parts(*content: Any) -> Json:
     return said({"role": "user", "content": list(content)})
 
 
-def read(request: Json, *, reject: bool = False) -> ChatRequest:
-    return parse(request, default_model="gpt-default", reject_unsupported=reject)
+def read(request: Json, *, reject: bool = False, media: tuple[str, ...] = ()) -> ChatRequest:
+    return parse(
+        request, default_model="gpt-default", reject_unsupported=reject, media_models=media
+    )
 
 
 def refused(request: Json, *, reject: bool = False) -> BadRequest:
@@ -51,8 +54,10 @@ def refused(request: Json, *, reject: bool = False) -> BadRequest:
 def test_a_request_with_messages_only_runs_the_default_model_with_nothing_said() -> None:
     assert read(body()) == ChatRequest(
         run=RunRequest(model="gpt-default", messages=[HELLO]),
+        choices=1,
         stream=False,
         include_usage=False,
+        deprecated=False,
         ignored=(),
     )
 
@@ -121,8 +126,13 @@ def test_stream_and_its_options_are_read(fields: Json, stream: bool, include_usa
     assert (request.stream, request.include_usage) == (stream, include_usage)
 
 
+@pytest.mark.parametrize(("n", "choices"), [(None, 1), (1, 1), (2, 2), (8, 8)])
+def test_n_is_the_number_of_choices(n: int | None, choices: int) -> None:
+    assert read(body(n=n), reject=True).choices == choices
+
+
 def test_null_means_absent_for_every_optional_field() -> None:
-    fields = {name: None for name in TREATMENTS if name != "messages"}
+    fields = {name: None for name in CHAT if name != "messages"}
     assert read(body(**fields, unheard_of=None), reject=True) == read(body())
 
 
@@ -137,12 +147,6 @@ def test_null_means_absent_for_every_optional_field() -> None:
         pytest.param(said({"role": "user", "content": None}), id="content null"),
         pytest.param(said({"role": "user", "content": ""}), id="content empty"),
         pytest.param(parts({"type": "text", "text": ""}), id="a text part"),
-        pytest.param(
-            parts({"type": "image_url", "image_url": {"url": "data:,", "detail": "low"}}),
-            id="an image part",
-        ),
-        pytest.param(parts({"type": "input_audio", "input_audio": {}}), id="an audio part"),
-        pytest.param(parts({"type": "file", "file": {"file_id": "f"}}), id="a file part"),
         pytest.param(parts({"type": "refusal", "refusal": "no"}), id="a refusal part"),
         pytest.param(said(HELLO, CALLING, ANSWER), id="a tool answers"),
         pytest.param(said(CALLING, ANSWER, ANSWER), id="two tools answer"),
@@ -162,38 +166,21 @@ def test_a_valid_request_without_unsupported_fields_is_taken(request_body: Json)
 # --- what nobody acts on
 
 UNSUPPORTED: list[tuple[Json, str]] = [
-    ({"stop": "x"}, "stop"),
-    ({"stop": ["a", "b", "c", "d"]}, "stop"),
     ({"seed": 0}, "seed"),
     ({"seed": -(2**63)}, "seed"),
     ({"user": ""}, "user"),
     ({"logit_bias": {"50256": -100}}, "logit_bias"),
-    ({"logprobs": True}, "logprobs"),
-    ({"logprobs": True, "top_logprobs": 20}, "logprobs top_logprobs"),
-    (
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "a-1_Z"}}},
-        "response_format",
-    ),
-    ({"tools": [TOOL]}, "tools"),
-    ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools"),
-    ({"tools": [TOOL], "tool_choice": "auto"}, "tool_choice tools"),
-    ({"tools": [TOOL], "tool_choice": TOOL}, "tool_choice tools"),
-    ({"tool_choice": "required"}, "tool_choice"),
-    ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
-    ({"functions": [{"name": "f", "parameters": {"x": 1}}]}, "functions"),
-    ({"functions": [{"name": "f"}], "function_call": "auto"}, "function_call functions"),
-    ({"function_call": {"name": "f"}}, "function_call"),
-    ({"parallel_tool_calls": False}, "parallel_tool_calls"),
-    ({"modalities": ["text", "audio"]}, "modalities"),
-    ({"audio": {"voice": "alloy"}}, "audio"),
     ({"prediction": {"type": "content", "content": ""}}, "prediction"),
-    ({"web_search_options": {}}, "web_search_options"),
     ({"reasoning_effort": "low", "verbosity": "high"}, "reasoning_effort verbosity"),
     ({"service_tier": "flex"}, "service_tier"),
     ({"store": True, "metadata": {"k" * 64: "v" * 512}}, "metadata store"),
     (
         {"safety_identifier": "s" * 64, "prompt_cache_key": "p"},
         "prompt_cache_key safety_identifier",
+    ),
+    (
+        {"prompt_cache_retention": "24h", "prompt_cache_options": {"mode": "explicit"}},
+        "prompt_cache_options prompt_cache_retention",
     ),
     ({"zeta": 0, "alpha": False, "seed": 1}, "alpha seed zeta"),
     ({"top_k": 40, "nothing": None}, "top_k"),
@@ -216,12 +203,33 @@ def test_unsupported_fields_are_refused_when_told_so(fields: Json, names: str) -
 
 
 @pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"logprobs": True}, "logprobs"),
+        ({"logprobs": True, "top_logprobs": 20}, "logprobs"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"audio": {"voice": "alloy", "format": "mp3"}}, "audio"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"moderation": {"model": "omni-moderation-latest"}}, "moderation"),
+    ],
+)
+@pytest.mark.parametrize("reject", [True, False])
+def test_what_changes_the_answers_shape_is_refused_in_any_case(
+    fields: Json, name: str, reject: bool
+) -> None:
+    error = refused(body(**fields), reject=reject)
+    assert (error.code, error.param) == ("unsupported_parameter", name)
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {"store": False, "logprobs": False, "parallel_tool_calls": True},
+        {"parallel_tool_calls": False, "audio": {}, "moderation": {}},
         {"tools": [], "stop": [], "logit_bias": {}, "metadata": {}, "modalities": []},
         {"tool_choice": "none"},
         {"tool_choice": "auto", "tools": []},
+        {"stop": ""},
         {"function_call": "auto"},
         {"modalities": ["text"]},
         {"service_tier": "auto"},
@@ -457,12 +465,11 @@ WRONG_FIELDS: list[tuple[Json, tuple[str | None, str, str]]] = [
     ({"n": 10**9}, bound("n", "integer", "above_max", "128", "1000000000")),
     ({"n": True}, invalid_type("n", "an integer", "a boolean")),
     (
-        {"n": 2},
+        {"n": 9},
         (
             "unsupported_value",
             "n",
-            "Unsupported value: 'n' does not support 2 here:"
-            " one choice per request is served for now.",
+            "Unsupported value: 'n' does not support 9 here: 8 choices are the most.",
         ),
     ),
     ({"stream": "yes"}, invalid_type("stream", "a boolean", "a string")),
@@ -534,6 +541,8 @@ WRONG_FIELDS: list[tuple[Json, tuple[str | None, str, str]]] = [
     ({"stop": 1}, invalid_type("stop", "one of a string or array of strings", "an integer")),
     ({"stop": ["a", 1]}, invalid_type("stop[1]", "a string", "an integer")),
     ({"stop": ["a"] * 5}, long_array("stop", 4, 5)),
+    ({"stop": "s" * 1001}, long_string("stop", 1000, 1001)),
+    ({"stop": ["a", "s" * 1001]}, long_string("stop[1]", 1000, 1001)),
     ({"seed": 1.5}, invalid_type("seed", "an integer", "a decimal number")),
     ({"user": {"a": 1}}, invalid_type("user", "a string", "an object")),
     ({"logit_bias": []}, invalid_type("logit_bias", "an object", "an array")),
@@ -556,7 +565,11 @@ WRONG_FIELDS: list[tuple[Json, tuple[str | None, str, str]]] = [
     ),
     ({"tools": "none"}, invalid_type("tools", "an array of objects", "a string")),
     ({"tools": [{}]}, absent("tools[0].type")),
-    ({"tools": [{"type": "magic"}]}, unknown("tools[0].type", "magic", "'function' and 'custom'")),
+    ({"tools": [{"type": "magic"}]}, unknown("tools[0].type", "magic", "'function'")),
+    (
+        {"tools": [{"type": "custom", "custom": {"name": "c"}}]},
+        unknown("tools[0].type", "custom", "'function'"),
+    ),
     ({"tools": [TOOL, {"type": "function"}]}, absent("tools[1].function")),
     ({"tools": [{"type": "function", "function": {}}]}, absent("tools[0].function.name")),
     (
@@ -649,9 +662,8 @@ def test_a_wrong_field_is_refused_as_openai_does(
 )
 def test_json_object_is_taken_when_some_message_speaks_of_json(content: object) -> None:
     request = said({"role": "system", "content": content}, HELLO)
-    assert read({**request, "response_format": {"type": "json_object"}}).ignored == (
-        "response_format",
-    )
+    taken = read({**request, "response_format": {"type": "json_object"}}, reject=True)
+    assert (taken.run.json, taken.run.json_schema) == (True, None)
 
 
 def test_of_several_errors_the_first_declared_is_told() -> None:
@@ -676,23 +688,9 @@ def test_a_refusal_never_quotes_a_whole_content() -> None:
         assert len(refused(request).message) < 400
 
 
-def test_every_field_of_the_table_has_one_treatment() -> None:
-    ways = {name: treatment.how for name, treatment in TREATMENTS.items()}
-    assert {name for name, how in ways.items() if how == "native"} == {
-        "messages",
-        "model",
-        "temperature",
-        "top_p",
-        "frequency_penalty",
-        "presence_penalty",
-        "max_tokens",
-        "max_completion_tokens",
-    }
-    assert {name for name, how in ways.items() if how == "gateway"} == {
-        "n",
-        "stream",
-        "stream_options",
-    }
+def test_every_field_that_is_declared_has_a_treatment() -> None:
+    assert set(CHAT) == set(Body.model_fields)
+    assert len(CHAT) == 37
 
 
 # --- whatever comes, only a request or a 400 comes out
@@ -719,7 +717,7 @@ anything = st.recursive(
     ),
     max_leaves=8,
 )
-names = st.sampled_from(sorted(TREATMENTS))
+names = st.sampled_from(sorted(CHAT))
 objects = st.dictionaries(names | st.text(max_size=70), anything, max_size=6)
 
 FULL: Json = {
@@ -747,12 +745,12 @@ FULL: Json = {
     "stream_options": {"include_usage": True, "include_obfuscation": False},
     "stop": ["x"],
     "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}},
-    "tools": [TOOL],
-    "tool_choice": TOOL,
-    "functions": [{"name": "f"}],
-    "function_call": {"name": "f"},
-    "logprobs": True,
-    "top_logprobs": 2,
+    "tools": [TOOL, {"type": "function", "function": {"name": "g", "parameters": {}}}],
+    "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [TOOL]}},
+    "parallel_tool_calls": False,
+    "function_call": "none",
+    "logprobs": False,
+    "top_logprobs": 0,
     "metadata": {"k": "v"},
     "modalities": ["text"],
 }
@@ -800,7 +798,7 @@ def check(request: Json, reject: bool) -> None:
 
 def read_or_refused(request: Json, reject: bool) -> ChatRequest | BadRequest:
     try:
-        return read(request, reject=reject)
+        return read(request, reject=reject, media=("*",))
     except BadRequest as error:
         return error
 
@@ -821,4 +819,4 @@ def test_a_valid_request_with_some_values_changed_gives_a_request_or_a_400(
 
 
 def test_the_request_that_is_changed_there_is_valid_itself() -> None:
-    assert read(FULL).include_usage
+    assert read(FULL, media=("*",)).include_usage

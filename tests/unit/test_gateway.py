@@ -1,15 +1,11 @@
 """The one use case: each run is accounted for exactly once."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from prometheus_client import REGISTRY
 
 from langfast_wsgi import gateway as gateway_module
 from langfast_wsgi.conversation.events import Event, Finished, Text, Usage
-from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
     BadRequest,
     GatewayError,
@@ -20,86 +16,14 @@ from langfast_wsgi.errors import (
     UpstreamGarbled,
     UpstreamSilent,
 )
-from langfast_wsgi.gateway import Gateway
 from tests.support.builders import PAUSE, run_request, series
 from tests.support.clock import FakeClock
-
-HELLO: list[Event | Exception] = [PAUSE, Text("Hel"), Text("lo"), Finished("stop")]
-
-
-class Scripted:
-    """A provider that yields a script; an exception in it is raised."""
-
-    def __init__(
-        self,
-        name: str = "first",
-        *script: Event | Exception,
-        models: tuple[str, ...] = (),
-        fingerprint: str | None = None,
-        ready: bool = True,
-    ) -> None:
-        self.name = name
-        self.script = script or tuple(HELLO)
-        self.fingerprint = fingerprint
-        self.begun = self.closed = 0
-        self.stopped = False
-        self.ready = ready
-        self._models = models
-        self.between: Callable[[], None] = lambda: None
-
-    def models(self) -> tuple[str, ...]:
-        return self._models
-
-    def run(self, request: RunRequest) -> Generator[Event, None, None]:
-        self.begun += 1
-        try:
-            for one in self.script:
-                if isinstance(one, Exception):
-                    raise one
-                yield one
-                self.between()
-        finally:
-            self.closed += 1
-
-    def start(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        self.stopped = True
-
-    def readiness(self) -> tuple[bool, Mapping[str, object]]:
-        return self.ready, {"figure": 1}
-
-
-def gateway(*providers: Scripted, unknown: bool = False, most: int = 10) -> Gateway:
-    return Gateway(
-        providers or (Scripted(),),
-        known_models=("gpt-4o-mini", "gpt-5"),
-        allow_unknown_models=unknown,
-        max_runs=most,
-        run_timeout=600.0,
-    )
-
-
-def outcomes() -> dict[str, float]:
-    return {
-        sample.labels["outcome"]: sample.value
-        for metric in REGISTRY.collect()
-        for sample in metric.samples
-        if sample.name == "langfast_runs_total"
-    }
-
-
-@contextmanager
-def accounted() -> Iterator[dict[str, float]]:
-    """The outcomes that were counted in the block."""
-    before, found = outcomes(), dict[str, float]()
-    yield found
-    now = outcomes()
-    found.update({key: now[key] - before.get(key, 0) for key in now})
-    for key in [key for key, value in found.items() if not value]:
-        del found[key]
-
+from tests.unit.scripted import (
+    HELLO,
+    Scripted,
+    accounted,
+    gateway,
+)
 
 # --- a run
 

@@ -3,24 +3,33 @@
 All that is the same in every chunk of a run is rendered once; per event only the delta is encoded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
+from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Completion
 from langfast_wsgi.dialects._openai import error_body, usage_body
 from langfast_wsgi.errors import GatewayError, UpstreamGarbled
 
 DONE = b"data: [DONE]\n\n"
+_FINISH = b'{},"logprobs":null,"finish_reason":'
 PIECE = 10_000  # characters: escaped at worst six bytes each, a line stays below 64 KiB
 
 
 def completion_body(
-    answer_id: str, created: int, model: str, fingerprint: str | None, completion: Completion
+    answer_id: str,
+    created: int,
+    model: str,
+    fingerprint: str | None,
+    completions: Sequence[Completion],
+    usage: Usage | None,
+    *,
+    deprecated: bool = False,
 ) -> dict[str, Any]:
-    """An unstreamed answer."""
+    """An unstreamed answer. ``deprecated``: its call is told as a ``function_call``."""
     body: dict[str, Any] = {
         "id": answer_id,
         "object": "chat.completion",
@@ -29,23 +38,51 @@ def completion_body(
         "system_fingerprint": fingerprint,
         "choices": [
             {
-                "index": 0,
-                "message": {"role": "assistant", "content": completion.text, "refusal": None},
+                "index": index,
+                "message": _message(completion, deprecated=deprecated),
                 "logprobs": None,
-                "finish_reason": completion.finish_reason,
+                "finish_reason": _reason(completion.finish_reason, deprecated=deprecated),
             }
+            for index, completion in enumerate(completions)
         ],
     }
-    if completion.usage is not None:
-        body["usage"] = usage_body(completion.usage)
+    if usage is not None:
+        body["usage"] = usage_body(usage)
     return body
+
+
+def _message(completion: Completion, *, deprecated: bool) -> dict[str, Any]:
+    calls, refusal = completion.calls, completion.refusal
+    is_silent = not completion.text and (calls or refusal is not None)
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if is_silent else completion.text,
+        "refusal": refusal,
+    }
+    if calls and deprecated:
+        message["function_call"] = {"name": calls[0].name, "arguments": calls[0].arguments}
+    elif calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in calls
+        ]
+    return message
+
+
+def _reason(reason: str, *, deprecated: bool) -> str:
+    return "function_call" if deprecated and reason == "tool_calls" else reason
 
 
 class ChunkEncoder:
     """The chunks of one streamed answer.
 
-    The text that comes right before the end is held until the end, so that the last delta, the
-    finish chunk and ``[DONE]`` leave in one write.
+    What comes right before the end is held until the end, so that the last delta (or the calls),
+    the finish chunk and ``[DONE]`` leave in one write. ``deprecated``: a call is told as a
+    ``function_call``.
     """
 
     def __init__(
@@ -55,8 +92,12 @@ class ChunkEncoder:
         model: str,
         fingerprint: str | None,
         include_usage: bool,
+        *,
+        index: int = 0,
+        deprecated: bool = False,
     ) -> None:
         self._include_usage = include_usage
+        self._deprecated = deprecated
         self._shared = {
             "id": answer_id,
             "object": "chat.completion.chunk",
@@ -66,10 +107,10 @@ class ChunkEncoder:
         }
         tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         head = b"data: " + orjson.dumps(self._shared)[:-1]
-        before = head + b',"choices":[{"index":0,"delta":'
+        before = head + b',"choices":[{"index":%d,"delta":' % index
         self._content = before + b'{"content":'
         self._after = b'},"logprobs":null,"finish_reason":null}]' + tail
-        self._finish = before + b'{},"logprobs":null,"finish_reason":'
+        self._finish = before + _FINISH
         self._finish_after = b"}]" + tail
         self._opening = (
             before
@@ -91,16 +132,18 @@ class ChunkEncoder:
         if isinstance(event, Finished):
             return self._finished(event.reason)
         if isinstance(event, Usage):
-            return self._flush(self._end, self._usage(event), DONE)
+            return self.flush(self._end, self.usage(event), DONE)
         if isinstance(event, Replaced):
             raise UpstreamGarbled(
                 "The upstream rewrote text that was already sent.", code="upstream_inconsistent"
             )
+        if isinstance(event, CallBegun | CallArguments | Refused):
+            self._hold(event)
         return b""
 
     def fail(self, fault: GatewayError) -> bytes:
         """An error event in place of an end; no finish reason was or will be said."""
-        return self._flush(b"data: " + orjson.dumps(error_body(fault)) + b"\n\n", DONE)
+        return self.flush(b"data: " + orjson.dumps(error_body(fault)) + b"\n\n", DONE)
 
     def _text(self, event: Text) -> bytes:
         delta = event.delta
@@ -115,21 +158,52 @@ class ChunkEncoder:
             return b""
         return self.open() + chunk if self._opening else chunk
 
-    def _finished(self, reason: str) -> bytes:
-        opening = self.open()
-        chunk = opening + self._finish + orjson.dumps(reason) + self._finish_after
-        if self._include_usage:
-            self._end = chunk  # not said before the usage is there: an error may yet come instead
-            return b""
-        return self._flush(chunk, DONE)
+    def _hold(self, event: CallBegun | CallArguments | Refused) -> None:
+        """They come all at once, right before the end."""
+        before = self._finish[: -len(_FINISH)]
+        if self.open():  # unsaid as yet, and there is no text
+            opening = {"role": "assistant", "content": None}
+            self._held.append(before + orjson.dumps(opening)[:-1] + self._after)
+        for delta in _deltas(event, deprecated=self._deprecated):
+            self._held.append(before + orjson.dumps(delta)[:-1] + self._after)
 
-    def _usage(self, usage: Usage) -> bytes:
+    def end(self, reason: str) -> bytes:
+        """The chunk with the finish reason."""
+        said = orjson.dumps(_reason(reason, deprecated=self._deprecated))
+        return self.open() + self._finish + said + self._finish_after
+
+    def usage(self, usage: Usage) -> bytes:
+        """The chunk with the usage."""
         last = {**self._shared, "choices": [], "usage": usage_body(usage)}
         return b"data: " + orjson.dumps(last) + b"\n\n"
 
-    def _flush(self, *behind: bytes) -> bytes:
+    def flush(self, *behind: bytes) -> bytes:
+        """What was held, and what is to stand behind it."""
         held, self._held = self._held, []
         return b"".join([*held, *behind])
+
+    def _finished(self, reason: str) -> bytes:
+        chunk = self.end(reason)
+        if self._include_usage:
+            self._end = chunk  # not said before the usage is there: an error may yet come instead
+            return b""
+        return self.flush(chunk, DONE)
+
+
+def _deltas(
+    event: CallBegun | CallArguments | Refused, *, deprecated: bool
+) -> Iterator[dict[str, Any]]:
+    if isinstance(event, Refused):
+        yield from ({"refusal": piece} for piece in _pieces(event.text))
+    elif isinstance(event, CallBegun):
+        function = {"name": event.name, "arguments": ""}
+        call = {"index": event.index, "id": event.id, "type": "function", "function": function}
+        yield {"function_call": function} if deprecated else {"tool_calls": [call]}
+    else:
+        for piece in _pieces(event.delta):
+            more = {"arguments": piece}
+            call = {"index": event.index, "function": more}
+            yield {"function_call": more} if deprecated else {"tool_calls": [call]}
 
 
 def _pieces(text: str) -> Iterator[str]:

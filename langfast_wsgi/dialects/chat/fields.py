@@ -1,40 +1,17 @@
-"""The fields of a chat completion's body: type, range and what becomes of each, in one place.
+"""The fields of a chat completion's body: type and range of each, in one place.
 
 Types are strict: nothing is coerced, but an integer may stand for a decimal. null means that an
 optional field is absent. Fields are checked in the order in which they are declared; unknown ones
-are no error here. The models only look: what is passed on are the caller's own objects.
+are no error here. The models only look: what is passed on are the caller's own objects. What
+becomes of each field stands in ``_capabilities.py``.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from langfast_wsgi.dialects._kind import Kind
 from langfast_wsgi.dialects._validation import NAME_TOO_LONG, TOO_MANY_PROPERTIES, fault
-
-
-@dataclass(frozen=True, slots=True)
-class Treatment:
-    """What becomes of a field.
-
-    ``native``: the upstream takes it. ``gateway``: we do what it asks. ``ignored``: nobody does,
-    and the caller is told so, unless the value asks for nothing: it is one of ``idle`` (and
-    ``without`` is absent, where it needs a companion to mean anything).
-    """
-
-    how: Literal["native", "gateway", "ignored"]
-    idle: tuple[Any, ...] = ()
-    without: str | None = None
-
-
-NATIVE = Treatment("native")
-GATEWAY = Treatment("gateway")
-
-
-def ignored(*idle: Any, without: str | None = None) -> Treatment:
-    """The treatment of a field that the upstream cannot take."""
-    return Treatment("ignored", idle, without)
 
 
 class Strict(BaseModel):
@@ -76,6 +53,7 @@ ToolName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Limit = Annotated[int, Field(ge=1)]
 Words = Annotated[list[str], Field(fail_fast=True), Kind("an array of strings")]
+StopWord = Annotated[str, Field(max_length=1000)]  # all text is searched for it as it comes
 
 
 class ImageUrl(Strict):
@@ -144,110 +122,103 @@ class Function(Strict):
     strict: bool | None = None
 
 
-class CustomTool(Strict):
-    name: ToolName
-
-
 class Tool(Typed):
-    type: Literal["function", "custom"]
+    type: Literal["function"]
     function: Function | None = None
-    custom: CustomTool | None = None
 
 
 class Named(Strict):
     name: Text
 
 
-class ToolChoice(Typed):
-    type: Literal["function", "custom", "allowed_tools"]
+class AllowedTool(Typed):
+    type: Literal["function"]
     function: Named | None = None
-    custom: Named | None = None
-    allowed_tools: Object | None = None
+
+
+class AllowedTools(Strict):
+    mode: Literal["auto", "required"]
+    tools: Annotated[
+        list[AllowedTool],
+        Field(min_length=1, max_length=128, fail_fast=True),
+        Kind("an array of objects"),
+    ]
+
+
+class ToolChoice(Typed):
+    type: Literal["function", "allowed_tools"]
+    function: Named | None = None
+    allowed_tools: AllowedTools | None = None
 
 
 class Body(Strict):
-    """The body. A field's treatment stands beside its type; unknown fields are ``ignored()``."""
+    """The body."""
 
     messages: Annotated[
         list[Message],
         Field(min_length=1, max_length=2048, fail_fast=True),
         Kind("an array of objects"),
-        NATIVE,
     ]
-    model: Annotated[Text | None, NATIVE] = None
-    temperature: Annotated[Annotated[float, Field(ge=0, le=2)] | None, NATIVE] = None
-    top_p: Annotated[Annotated[float, Field(ge=0, le=1)] | None, NATIVE] = None
-    frequency_penalty: Annotated[Penalty | None, NATIVE] = None
-    presence_penalty: Annotated[Penalty | None, NATIVE] = None
-    max_tokens: Annotated[Limit | None, NATIVE] = None
-    max_completion_tokens: Annotated[Limit | None, NATIVE] = None
+    model: Text | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    max_tokens: Limit | None = None
+    max_completion_tokens: Limit | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
 
-    n: Annotated[Annotated[int, Field(ge=1, le=128)] | None, GATEWAY] = None
-    stream: Annotated[bool | None, GATEWAY] = None
-    stream_options: Annotated[StreamOptions | None, GATEWAY] = None
-
-    response_format: Annotated[ResponseFormat | None, ignored(ResponseFormat(type="text"))] = None
-    stop: Annotated[
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    stop: (
         Annotated[
-            str | Annotated[list[str], Field(max_length=4, fail_fast=True)],
+            StopWord | Annotated[list[StopWord], Field(max_length=4, fail_fast=True)],
             Kind("one of a string or array of strings"),
         ]
-        | None,
-        ignored([]),
-    ] = None
-    seed: Annotated[int | None, ignored()] = None
-    logit_bias: Annotated[Object | None, ignored({})] = None
-    logprobs: Annotated[bool | None, ignored(False)] = None
-    top_logprobs: Annotated[Annotated[int, Field(ge=0, le=20)] | None, ignored(0)] = None
-    tools: Annotated[
+        | None
+    ) = None
+    tools: (
         Annotated[list[Tool], Field(max_length=128, fail_fast=True), Kind("an array of objects")]
-        | None,
-        ignored([]),
-    ] = None
-    tool_choice: Annotated[
+        | None
+    ) = None
+    tool_choice: (
         Annotated[
             Literal["none", "auto", "required"] | ToolChoice,
             Kind("one of 'none', 'auto', or 'required' or object"),
         ]
-        | None,
-        ignored("none", "auto", without="tools"),
-    ] = None
-    parallel_tool_calls: Annotated[bool | None, ignored(True)] = None
-    functions: Annotated[
+        | None
+    ) = None
+    parallel_tool_calls: bool | None = None
+    functions: (
         Annotated[
             list[Function],
             Field(min_length=1, max_length=128, fail_fast=True),
             Kind("an array of objects"),
         ]
-        | None,
-        ignored(),
-    ] = None
-    function_call: Annotated[
-        Annotated[Literal["none", "auto"] | Named, Kind("one of 'none' or 'auto' or object")]
-        | None,
-        ignored("none", "auto", without="functions"),
-    ] = None
-    modalities: Annotated[Words | None, ignored([], ["text"])] = None
-    audio: Annotated[Object | None, ignored({})] = None
-    prediction: Annotated[Object | None, ignored({})] = None
-    # Even an empty one asks for a search.
-    web_search_options: Annotated[Object | None, ignored()] = None
-    reasoning_effort: Annotated[str | None, ignored()] = None
-    verbosity: Annotated[str | None, ignored()] = None
-    service_tier: Annotated[str | None, ignored("auto", "default")] = None
-    store: Annotated[bool | None, ignored(False)] = None
-    metadata: Annotated[
-        Annotated[Object, AfterValidator(_are_few_and_short)] | None, ignored({})
-    ] = None
-    user: Annotated[str | None, ignored()] = None
-    safety_identifier: Annotated[Annotated[str, Field(max_length=64)] | None, ignored()] = None
-    prompt_cache_key: Annotated[str | None, ignored()] = None
+        | None
+    ) = None
+    function_call: (
+        Annotated[Literal["none", "auto"] | Named, Kind("one of 'none' or 'auto' or object")] | None
+    ) = None
+    response_format: ResponseFormat | None = None
 
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    modalities: Words | None = None
+    audio: Object | None = None
+    web_search_options: Object | None = None
+    moderation: Object | None = None
 
-def _treatment(metadata: list[Any]) -> Treatment:
-    (treatment,) = (mark for mark in metadata if isinstance(mark, Treatment))
-    return treatment
-
-
-TREATMENTS = {name: _treatment(field.metadata) for name, field in Body.model_fields.items()}
-UNKNOWN = ignored()
+    seed: int | None = None
+    logit_bias: Object | None = None
+    prediction: Object | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    metadata: Annotated[Object, AfterValidator(_are_few_and_short)] | None = None
+    user: str | None = None
+    safety_identifier: Annotated[str, Field(max_length=64)] | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: Object | None = None
+    prompt_cache_retention: str | None = None

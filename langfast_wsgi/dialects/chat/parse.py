@@ -9,63 +9,101 @@ from typing import Any
 from pydantic import ValidationError
 
 from langfast_wsgi.conversation.request import RunRequest
+from langfast_wsgi.dialects._capabilities import CHAT, MEDIA, takes_media
 from langfast_wsgi.dialects._validation import bad_request, missing
-from langfast_wsgi.dialects.chat.fields import TREATMENTS, UNKNOWN, Body, Message
+from langfast_wsgi.dialects.chat.fields import Body, Message, ResponseFormat
+from langfast_wsgi.dialects.chat.tools import tool_use
 from langfast_wsgi.errors import BadRequest
+
+MOST_CHOICES = 8
 
 # The names go into a response header: these characters, this length, this many.
 _UNSPEAKABLE = re.compile(r"[^A-Za-z0-9_.-]")
 _LONGEST_NAME = 64
 _MOST_NAMES = 50
+_REJECTED = tuple(name for name, treatment in CHAT.items() if treatment.how == "rejected")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What is to be run, and how the caller wants the answer.
 
-    ``ignored`` names the fields that nobody acts on, sorted, fit for a header.
+    ``deprecated``: calls are to be told as a ``function_call``. ``ignored`` names the fields that
+    nobody acts on, sorted, fit for a header.
     """
 
     run: RunRequest
+    choices: int
     stream: bool
     include_usage: bool
+    deprecated: bool
     ignored: tuple[str, ...]
 
 
-def parse(body: dict[str, Any], *, default_model: str, reject_unsupported: bool) -> ChatRequest:
+def parse(
+    body: dict[str, Any],
+    *,
+    default_model: str,
+    reject_unsupported: bool,
+    media_models: tuple[str, ...] = (),
+) -> ChatRequest:
     """Check the body; the messages are passed on as they came."""
     try:
         fields = Body.model_validate(body)
     except ValidationError as error:
         raise bad_request(error) from None
+    model = fields.model or default_model
     _check_together(fields)
+    _check_parts(fields.messages, with_media=takes_media(model, media_models))
+    tools = tool_use(fields)
     ignored = _ignored(body, fields)
     if ignored and reject_unsupported:
         raise _unsupported(ignored[0])
-    options = fields.stream_options
+    options, wanted = fields.stream_options, fields.response_format
     return ChatRequest(
         run=RunRequest(
-            model=fields.model or default_model,
+            model=model,
             messages=body["messages"],
             temperature=fields.temperature,
             top_p=fields.top_p,
             frequency_penalty=fields.frequency_penalty,
             presence_penalty=fields.presence_penalty,
             max_completion_tokens=fields.max_completion_tokens or fields.max_tokens,
+            stop=_stop(fields.stop),
+            tools=tools,
+            json=wanted is not None and wanted.type != "text",
+            json_schema=_schema(wanted),
         ),
+        choices=fields.n or 1,
         stream=bool(fields.stream),
         include_usage=options is not None and bool(options.include_usage),
+        deprecated=bool(fields.functions),
         ignored=ignored,
     )
+
+
+def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
+    words = [stop] if isinstance(stop, str) else stop or ()
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
+    """The schema as the model is to see it: it knows of no description beside it."""
+    if wanted is None or wanted.type != "json_schema" or wanted.json_schema is None:
+        return None
+    schema, description = wanted.json_schema.schema_, wanted.json_schema.description
+    if schema and description:
+        return {"description": description, **schema}
+    return schema
 
 
 def _check_together(fields: Body) -> None:
     """The rules that no field can check alone."""
     _check_tool_answers(fields.messages)
-    if fields.n is not None and fields.n > 1:
+    if fields.n is not None and fields.n > MOST_CHOICES:
         raise BadRequest(
             f"Unsupported value: 'n' does not support {fields.n} here:"
-            " one choice per request is served for now.",
+            f" {MOST_CHOICES} choices are the most.",
             code="unsupported_value",
             param="n",
         )
@@ -73,6 +111,9 @@ def _check_together(fields: Body) -> None:
         raise _only_allowed_with("stream_options", "stream")
     if fields.top_logprobs and not fields.logprobs:
         raise _only_allowed_with("top_logprobs", "logprobs")
+    for name in _REJECTED:
+        if _asks(name, fields):
+            raise _unsupported(name)
     wanted = fields.response_format
     if wanted is not None and wanted.type == "json_object" and not _mention_json(fields.messages):
         raise BadRequest(
@@ -99,6 +140,19 @@ def _check_tool_answers(messages: Sequence[Message]) -> None:
             )
         if message.tool_call_id is None:
             raise missing("messages", index, "tool_call_id")
+
+
+def _check_parts(messages: Sequence[Message], *, with_media: bool) -> None:
+    """A part that the model would not get is refused, never dropped."""
+    for index, message in enumerate(messages):
+        parts = message.content if isinstance(message.content, list) else ()
+        for place, part in enumerate(parts):
+            if part.type in MEDIA and not (with_media and message.role == "user"):
+                where = "in messages of the user" if with_media else "by certain models"
+                raise BadRequest(
+                    f"Invalid content type. {part.type} is only supported {where}.",
+                    param=f"messages.[{index}].content.[{place}].type",
+                )
 
 
 def _mention_json(messages: Sequence[Message]) -> bool:
@@ -139,9 +193,12 @@ def _ignored(body: dict[str, Any], fields: Body) -> tuple[str, ...]:
 
 
 def _in_vain(name: str, fields: Body) -> bool:
-    treatment = TREATMENTS.get(name, UNKNOWN)
-    if treatment.how != "ignored":
-        return False
-    if treatment.without and getattr(fields, treatment.without):
+    if name not in CHAT:
         return True
-    return not treatment.idle or getattr(fields, name) not in treatment.idle
+    return CHAT[name].how == "ignored" and _asks(name, fields)
+
+
+def _asks(name: str, fields: Body) -> bool:
+    """Whether the field's value asks for anything."""
+    value = getattr(fields, name)
+    return value is not None and value not in CHAT[name].idle

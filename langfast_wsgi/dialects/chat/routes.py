@@ -1,14 +1,19 @@
 """``POST /v1/chat/completions``."""
 
 import time
+from collections.abc import Sequence
 
 from flask import Blueprint, Response
 
-from langfast_wsgi.dialects._http import folded, read_json, streamed
+from langfast_wsgi.conversation.events import Usage
+from langfast_wsgi.conversation.fold import Completion
+from langfast_wsgi.dialects._http import folded, folded_choices, read_json, streamed
 from langfast_wsgi.dialects._openai import json_response, new_id
 from langfast_wsgi.dialects._service import Service
+from langfast_wsgi.dialects._stream import Events
 from langfast_wsgi.dialects.chat.encode import ChunkEncoder, completion_body
 from langfast_wsgi.dialects.chat.parse import ChatRequest, parse
+from langfast_wsgi.dialects.chat.several import ChoicesEncoder
 
 IGNORED_HEADER = "x-langfast-ignored-params"
 
@@ -24,6 +29,7 @@ def blueprint(service: Service) -> Blueprint:
             read_json(service),
             default_model=settings.default_model,
             reject_unsupported=settings.unsupported_params == "reject",
+            media_models=settings.media_models,
         )
         response = _answer(service, asked)
         if asked.ignored:
@@ -34,13 +40,49 @@ def blueprint(service: Service) -> Blueprint:
 
 
 def _answer(service: Service, asked: ChatRequest) -> Response:
-    gateway, model = service.gateway(), asked.run.model
-    events = gateway.run(asked.run, count_usage=asked.include_usage or not asked.stream)
+    gateway = service.gateway()
+    events = gateway.run(
+        asked.run,
+        choices=asked.choices,
+        count_usage=asked.include_usage or not asked.stream,
+        streamed=asked.stream,
+        reasks=service.settings.reask_budget,
+    )
     answer_id, created = new_id("chatcmpl-"), int(time.time())
     if asked.stream:
-        mark = gateway.fingerprint(model)
-        encoder = ChunkEncoder(answer_id, created, model, mark, asked.include_usage)
-        return streamed(service, events, encoder)
-    completion = folded(service, events)
+        mark = gateway.fingerprint(asked.run.model)
+        return streamed(service, events, _encoder(asked, answer_id, created, mark))
+    completions, usage = _completions(service, events, asked.choices)
+    model = asked.run.model
     mark = gateway.fingerprint(model)
-    return json_response(completion_body(answer_id, created, model, mark, completion))
+    body = completion_body(
+        answer_id, created, model, mark, completions, usage, deprecated=asked.deprecated
+    )
+    return json_response(body)
+
+
+def _completions(
+    service: Service, events: Events, choices: int
+) -> tuple[Sequence[Completion], Usage | None]:
+    if choices > 1:
+        return folded_choices(service, events, choices)
+    completion = folded(service, events)
+    return [completion], completion.usage
+
+
+def _encoder(
+    asked: ChatRequest, answer_id: str, created: int, mark: str | None
+) -> ChunkEncoder | ChoicesEncoder:
+    encoders = [
+        ChunkEncoder(
+            answer_id,
+            created,
+            asked.run.model,
+            mark,
+            asked.include_usage,
+            index=index,
+            deprecated=asked.deprecated,
+        )
+        for index in range(asked.choices)
+    ]
+    return encoders[0] if asked.choices == 1 else ChoicesEncoder(encoders, asked.include_usage)

@@ -1,10 +1,13 @@
 """Reading a conversation: the text of a message, the last thing the user said."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Message = Mapping[str, Any]
 _TOOL_ROLES = ("tool", "function")
+# A client that has only text to send rewrites results so.
+_RESULT = re.compile(r"<tool_response[^<>\n]*>\n?(.*?)\n?</tool_response>", re.DOTALL)
 
 
 def _part_text(part: object) -> str:
@@ -40,3 +43,16 @@ def ends_in_tool_result(messages: Sequence[Message]) -> bool:
 def echo(messages: Sequence[Message]) -> str:
     """The conversation's last word: the result of a tool, else what the user said."""
     return text_of(messages[-1]) if ends_in_tool_result(messages) else last_user_text(messages)
+
+
+def last_result(messages: Sequence[Message]) -> str | None:
+    """What tools returned right before this turn, several joined by newlines; None if none did."""
+    if not ends_in_tool_result(messages):
+        found = _RESULT.findall(last_user_text(messages))
+        return "\n".join(found) if found else None
+    results: list[str] = []
+    for message in reversed(messages):
+        if message.get("role") not in _TOOL_ROLES:
+            break
+        results.insert(0, text_of(message))
+    return "\n".join(results)

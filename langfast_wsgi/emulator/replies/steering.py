@@ -1,6 +1,9 @@
-"""Steering: a last user message that is a JSON object with known keys says what to reply."""
+"""Steering: a user message that is a JSON object with known keys says what to reply.
 
-from collections.abc import Mapping
+It steers the turn that it ends. With a list of texts it steers the turns behind it as well.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -8,6 +11,12 @@ import orjson
 
 from langfast_wsgi.emulator.faults.names import ALL_FAULTS
 from langfast_wsgi.emulator.faults.switchboard import GARBLED
+from langfast_wsgi.emulator.replies.conversation import (
+    Message,
+    ends_in_tool_result,
+    last_user_text,
+    text_of,
+)
 from langfast_wsgi.emulator.replies.reply import SAMPLE, Details, Reply
 from langfast_wsgi.emulator.shapes import (
     COUNT,
@@ -17,6 +26,7 @@ from langfast_wsgi.emulator.shapes import (
     OBJECT,
     SECONDS,
     TEXT,
+    TEXTS,
     WAIT,
     Kind,
     Table,
@@ -53,7 +63,7 @@ FAULTS: Table = {
     "ran": FLAG,
 }
 # A nonce changes nothing: it names the request in the history.
-TABLE: Table = {"text": TEXT, "nonce": TEXT, **PACE, **FAULTS}
+TABLE: Table = {"text": TEXTS, "nonce": TEXT, **PACE, **FAULTS}
 _LABEL = 200  # characters
 _DETAILS = frozenset(field.name for field in fields(Details))
 
@@ -69,14 +79,22 @@ def applied(reply: Reply, given: Mapping[str, Any]) -> Reply:
     return replace(reply, **pace, faults=faults, details=Details(**details))
 
 
-def steered(reply: Reply, last_user_text: str) -> Reply:
-    """The reply as the last user message wants it; raises BadShape for a value of no use."""
-    given = _steering(last_user_text)
-    if given is None:
-        return reply
+def steered(reply: Reply, messages: Sequence[Message]) -> Reply | None:
+    """The reply as a user's message wants it; raises BadShape for a value of no use.
+
+    None where nobody steers.
+    """
+    found = _steering(messages)
+    if found is None:
+        return None
+    given, turn = found
+    checked(given, TABLE, "steering")
+    texts = given.get("text")
+    if isinstance(texts, list):
+        given = {**given, "text": texts[min(turn, len(texts) - 1)]}
     # Nobody wants the steering itself read out; a model with words of its own keeps them.
-    said = replace(reply, text=SAMPLE) if reply.text == last_user_text else reply
-    return applied(said, checked(given, TABLE, "steering"))
+    said = replace(reply, text=SAMPLE) if reply.text == last_user_text(messages) else reply
+    return applied(said, given)
 
 
 def label(last_user_text: str) -> str:
@@ -85,9 +103,21 @@ def label(last_user_text: str) -> str:
     return nonce if isinstance(nonce, str) else last_user_text[:_LABEL]
 
 
-def _steering(text: str) -> Mapping[str, Any] | None:
-    read = _object(text)
-    return read if read is not None and any(mark in read for mark in MARKS) else None
+def _steering(messages: Sequence[Message]) -> tuple[Mapping[str, Any], int] | None:
+    """The newest message that steers this turn, and how many turns lie between."""
+    turn, was_tool = 0, False
+    for message in reversed(messages):
+        is_tool = ends_in_tool_result([message])
+        if is_tool and not was_tool:
+            turn += 1
+        was_tool = is_tool
+        if message.get("role") != "user":
+            continue
+        given = _object(text_of(message))
+        if given is not None and any(mark in given for mark in MARKS):
+            return (given, turn) if turn == 0 or isinstance(given.get("text"), list) else None
+        turn += 1
+    return None
 
 
 def _object(text: str) -> Mapping[str, Any] | None:

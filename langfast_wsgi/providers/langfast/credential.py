@@ -90,6 +90,13 @@ class Credential:
         self.refused = fault
         self.refusals = self.refusals + 1 if fault is not None else 0
 
+    def occupied(self) -> Socket:
+        """Another run is on it; the socket that is its own."""
+        assert self.socket is not None  # noqa: S101 - that is what usable means
+        self.in_flight += 1
+        self.socket.runs += 1
+        return self.socket
+
     def stay_away(self, until: float, refused: GatewayError | None) -> None:
         """No socket came of an attempt; the next is not before ``until``."""
         self.refuse(refused)

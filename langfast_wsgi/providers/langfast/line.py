@@ -45,6 +45,14 @@ class Line:
         if not turns:
             del self._waiting[caller]
 
+    def first(self) -> Turn:
+        """The next, left where it is. Raises StopIteration where nobody waits."""
+        return next(iter(self._waiting.values()))[0]
+
+    def places(self) -> int:
+        """That are waited for."""
+        return sum(turn.places for turn in self._callers)
+
     def popleft(self) -> Turn:
         """The next; its caller goes behind all others. Raises StopIteration where nobody waits."""
         caller = next(iter(self._waiting))

@@ -38,9 +38,13 @@ class Refill:
     due: bool
 
 
-def freest(accounts: Collection[Credential], places: int, now: float) -> Credential | None:
-    """The account with a place that carries the fewest runs."""
+def freest(
+    accounts: Collection[Credential], places: int, now: float, wanted: int = 1
+) -> Credential | None:
+    """The account with a place that carries the fewest runs, if all have ``wanted`` places."""
     free = [one for one in accounts if one.in_flight < places and one.usable(now)]
+    if wanted > 1 and sum(places - one.in_flight for one in free) < wanted:
+        return None
     return min(free, key=lambda one: one.in_flight) if free else None
 
 
@@ -74,6 +78,11 @@ def hopeless(
     if soonest.cooling_for is not None and soonest.cooling_until - now > patience:
         return soonest.cooling_for.again(None)
     return None
+
+
+def too_many(wanted: int) -> GatewayError:
+    """For a caller that wants more places than there will ever be."""
+    return TooManyRuns(f"There are no {wanted} places for the runs of one request.", retry=False)
 
 
 def overdue(

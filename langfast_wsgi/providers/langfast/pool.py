@@ -39,8 +39,7 @@ class Pool:
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.least, self.most = least, most
-        self._runs_per_credential = runs_per_credential
+        self.least, self.most, self._runs_per_credential = least, most, runs_per_credential
         self.clock, self._patience = clock, patience
         self.breaker = breaker or Breaker(clock)
         self.breaker.on_open = self._turn_away
@@ -48,8 +47,7 @@ class Pool:
         self._lock = threading.Lock()
         self._credentials: deque[Credential] = deque()
         self._line, self._pace = Line(), Pace(clock)
-        self._released: list[Socket] = []
-        self._granted = 0
+        self._granted, self._released = 0, list[Socket]()
         self._rest_until = 0.0  # of accounts that are gone: their quota is no reason for new ones
         #: Whether the upstream gives job ids. Unknown until a start was answered: one run each.
         self.told_apart: bool | None = None
@@ -61,9 +59,9 @@ class Pool:
         #: Called, outside the lock, when the keeper should look at the plan again.
         self.on_change: Callable[[], None] = lambda: None
 
-    def turn(self, caller: str = "") -> Turn:
-        """A place in line, settled at once where a credential has room and nobody waits."""
-        turn = Turn(self.leave)
+    def turn(self, caller: str = "", places: int = 1) -> Turn:
+        """A place in line, settled at once where credentials have room and nobody waits."""
+        turn = Turn(self.leave, places)
         with self._lock:
             self._line.append(turn, caller)
             self._serve()
@@ -248,13 +246,15 @@ class Pool:
         """Accounts for all who run or wait; one, while nobody knows how many runs each takes."""
         if self.told_apart is None:
             return 1
-        places = len(self._line) + sum(one.in_flight for one in self._credentials)
+        places = self._line.places() + sum(one.in_flight for one in self._credentials)
         return -(-places // self._places_each())
 
     def _places_each(self) -> int:
         return self._runs_per_credential if self.told_apart else 1
 
-    def _hopeless(self, now: float) -> GatewayError | None:
+    def _hopeless(self, wanted: int, now: float) -> GatewayError | None:
+        if self.told_apart is not None and wanted > self.most * self._places_each():
+            return outlook.too_many(wanted)
         return outlook.hopeless(self._credentials, self._refill(now), now, self._patience)
 
     def _refill(self, now: float) -> outlook.Refill:
@@ -272,23 +272,24 @@ class Pool:
         now = self.clock()
         self.breaker.serving(any(one.connected(now) for one in self._credentials))
         while self._line:
-            free = outlook.freest(self._credentials, self._places_each(), now)
-            fault = None if free else self._hopeless(now)
+            wanted = self._line.first().places
+            free = outlook.freest(self._credentials, self._places_each(), now, wanted)
+            fault = None if free else self._hopeless(wanted, now)
             fault = fault or self.breaker.admit(free is not None)
             if not fault and not free:
                 return
             if fault:
                 self._turned_away_at = now
-            self._line.popleft().settle(self._lease(free) if free and not fault else None, fault)
+            leases = [] if fault else [self._lease(now) for _ in range(wanted)]
+            self._line.popleft().settle(leases[0] if leases else None, fault, leases[1:])
 
-    def _lease(self, credential: Credential) -> Lease:
+    def _lease(self, now: float) -> Lease:
+        credential = outlook.freest(self._credentials, self._places_each(), now)
+        assert credential is not None  # noqa: S101 - there is room
         # Behind the others, so that equally loaded credentials take turns.
         self._credentials.remove(credential)
         self._credentials.append(credential)
-        assert credential.socket is not None  # noqa: S101 - that is what usable means
-        credential.in_flight += 1
-        credential.socket.runs += 1
-        return Lease(self.give_back, credential, credential.socket)
+        return Lease(self.give_back, credential, credential.occupied())
 
     def _let_go(self, credential: Credential, socket: Socket) -> None:
         """Put a socket that is out of use, and without runs, on the list of those to close."""

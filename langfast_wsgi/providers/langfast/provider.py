@@ -21,6 +21,7 @@ from langfast_wsgi.providers.base import Runtime
 from langfast_wsgi.providers.langfast.keeper import Keeper
 from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.offer import Offer
+from langfast_wsgi.providers.langfast.places import Lock, Places, served
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.start import Starter, StartFailed
 from langfast_wsgi.providers.langfast.translate import Growth
@@ -107,9 +108,31 @@ class LangfastProvider:
 
     def run(self, request: RunRequest) -> Generator[Event, None, None]:
         """See Provider."""
-        with self._pool.turn() as turn:
+        return self._run(request, self._pool.turn, Mailbox)
+
+    def reserve(self, count: int) -> Places:
+        """See Reserving."""
+        return Places(count, self._pool, self._queue, self._run, self._tick)
+
+    def _run(
+        self, request: RunRequest, turn: Callable[[], Turn], mailbox: Callable[[Lock], Mailbox]
+    ) -> Generator[Event, None, None]:
+        events = self._events(request, turn, mailbox)
+        del request, turn, mailbox
+        try:
+            yield from events
+        except GatewayError as fault:
+            # Those it came through know it, and all that the run said: a ring that only the
+            # collector could undo, which is rare here. A fresh one is known to nobody.
+            fault.__traceback__ = None
+            raise fault.again(fault.retry_after) from fault.__cause__
+
+    def _events(
+        self, request: RunRequest, turn_of: Callable[[], Turn], mailbox: Callable[[Lock], Mailbox]
+    ) -> Generator[Event, None, None]:
+        with turn_of() as turn:
             yield from self._queue(turn)
-            run = _Run(turn.take(), Mailbox(self._runtime.new_lock()), time.monotonic())
+            run = _Run(turn.take(), mailbox(self._runtime.new_lock()), time.monotonic())
         outlives = False
         self._running.add(run)
         try:
@@ -131,12 +154,7 @@ class LangfastProvider:
         run.close()
 
     def _queue(self, turn: Turn) -> Generator[Event, None, None]:
-        deadline = time.monotonic() + self._queue_timeout
-        pause = Pause(_InLine(turn, self._tick, deadline))
-        while turn.wait(0) is None:
-            if time.monotonic() >= deadline:
-                raise self._pool.overdue()
-            yield pause
+        return served(turn, self._pool, self._queue_timeout, self._tick)
 
     def _start(self, run: "_Run", request: RunRequest) -> None:
         """In a greenlet or thread of its own: meanwhile the caller can be heard to leave."""
@@ -221,27 +239,6 @@ class LangfastProvider:
                 self._end(run)
 
         self._runtime.spawn(wait_for_the_end)
-
-
-class _InLine:
-    """A caller in the line, as a bell. It has a timer of its own: few wait, and not for long."""
-
-    __slots__ = ("_deadline", "_tick", "_turn", "listener")
-
-    def __init__(self, turn: Turn, tick: float, deadline: float) -> None:
-        self._turn = turn
-        self._tick = tick
-        self._deadline = deadline
-        #: See Bell. Nobody brings news but the pool, which wakes.
-        self.listener: Callable[[], bool] | None = None
-
-    def wait(self) -> bool:
-        """See Bell."""
-        try:
-            left = max(self._deadline - time.monotonic(), 0.0)
-            return self._turn.wait(min(self._tick, left)) is not None
-        except GatewayError:
-            return True  # raised again where it is accounted for
 
 
 class _Run:

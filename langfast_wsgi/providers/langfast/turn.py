@@ -1,7 +1,7 @@
 """A caller's turn in the line, and the lease that it comes to. Both may be closed twice."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -40,13 +40,16 @@ class Lease:
 class Turn:
     """At first perhaps waiting; then it holds a lease, or a fault that says why there is none.
 
-    Leaving the context leaves the line; a lease that nobody took is given back.
+    Whoever needs several ``places`` gets all of them at once, or none. Leaving the context leaves
+    the line; leases that nobody took are given back.
     """
 
-    __slots__ = ("_bell", "_fault", "_leave", "lease")
+    __slots__ = ("_bell", "_fault", "_leave", "_more", "lease", "places")
 
-    def __init__(self, leave: Callable[["Turn"], None]) -> None:
+    def __init__(self, leave: Callable[["Turn"], None], places: int = 1) -> None:
         self._leave = leave
+        self.places = places
+        self._more: Sequence[Lease] = ()
         self._bell = threading.Lock()
         self._bell.acquire()
         self.lease: Lease | None = None
@@ -63,9 +66,11 @@ class Turn:
             raise self._fault
         return self.lease
 
-    def settle(self, lease: Lease | None, fault: GatewayError | None) -> None:
-        """For the pool, once: what the turn came to."""
-        self.lease, self._fault = lease, fault
+    def settle(
+        self, lease: Lease | None, fault: GatewayError | None, more: Sequence[Lease] = ()
+    ) -> None:
+        """For the pool, once: what the turn came to; ``more`` for further places."""
+        self.lease, self._fault, self._more = lease, fault, more
         self._bell.release()
 
     def take(self) -> Lease:
@@ -73,6 +78,11 @@ class Turn:
         lease, self.lease = self.lease, None
         assert lease is not None  # noqa: S101 - only after wait returned it
         return lease
+
+    def take_all(self) -> list[Lease]:
+        """The same for all places."""
+        more, self._more = self._more, ()
+        return [self.take(), *more]
 
     def __enter__(self) -> Self:
         return self
@@ -84,5 +94,6 @@ class Turn:
         trace: TracebackType | None,
     ) -> None:
         self._leave(self)
-        if self.lease is not None:
-            self.lease.close()
+        for lease in (self.lease, *self._more):
+            if lease is not None:
+                lease.close()

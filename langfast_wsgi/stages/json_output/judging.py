@@ -13,19 +13,18 @@ is no more asking, and the model gave words where a schema was to be filled, the
 from collections.abc import Generator, Iterator
 
 from langfast_wsgi.conversation.calls import CallBegun, Refused
-from langfast_wsgi.conversation.events import Finished, Replaced, Text
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text
 from langfast_wsgi.errors import UpstreamGarbled
 from langfast_wsgi.stages.json_output.form import Form, NotFitting
 from langfast_wsgi.stages.mending import Document, State
 from langfast_wsgi.stages.reask import CUT, Again, Judge, Verdict
-from langfast_wsgi.stages.source import Said
 
 
 def judging(form: Form, *, trickle: bool) -> Judge:
     """The judge of the answers to one request."""
     trickle = trickle and not form.has_schema
 
-    def judge(events: Iterator[Said], last: bool) -> Generator[Said, None, Verdict]:
+    def judge(events: Iterator[Event], last: bool) -> Generator[Event, None, Verdict]:
         answer, shown, called = _Answer(form, trickle), False, False
         for event in events:
             if isinstance(event, Text):

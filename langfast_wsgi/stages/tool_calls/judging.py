@@ -13,10 +13,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from uuid import uuid4
 
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun
-from langfast_wsgi.conversation.events import Finished, Replaced, Text
+from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text
 from langfast_wsgi.errors import UpstreamGarbled
 from langfast_wsgi.stages.reask import CUT, Again, Judge, Verdict
-from langfast_wsgi.stages.source import Said
 from langfast_wsgi.stages.tool_calls.answer import Answer
 from langfast_wsgi.stages.tool_calls.checking import Call, NotValid, checked, correction
 from langfast_wsgi.stages.tool_calls.offer import Offer
@@ -31,7 +30,7 @@ def call_id() -> str:
 def judging(offer: Offer, new_id: Callable[[], str] = call_id) -> Judge:
     """The judge of the answers to one request."""
 
-    def judge(events: Iterator[Said], last: bool) -> Generator[Said, None, Verdict]:
+    def judge(events: Iterator[Event], last: bool) -> Generator[Event, None, Verdict]:
         answer, shown = Answer(offer), False
         for event in events:
             if isinstance(event, Text):
@@ -59,7 +58,7 @@ def judging(offer: Offer, new_id: Callable[[], str] = call_id) -> Judge:
 
 def _end(
     answer: Answer, end: Finished, offer: Offer, new_id: Callable[[], str], *, final: bool
-) -> Generator[Said, None, Verdict]:
+) -> Generator[Event, None, Verdict]:
     rest, cut = answer.rest(), end.reason in CUT
     calls: Sequence[Call] = ()
     try:
@@ -90,7 +89,7 @@ def _calls(text: str, offer: Offer, *, marked: bool, cut: bool) -> Sequence[Call
     return checked(found, offer) if found or marked else ()
 
 
-def _said(calls: Sequence[Call], new_id: Callable[[], str]) -> Generator[Said, None, None]:
+def _said(calls: Sequence[Call], new_id: Callable[[], str]) -> Generator[Event, None, None]:
     for index, call in enumerate(calls):
         yield CallBegun(index, new_id(), call.name)
         yield CallArguments(index, call.arguments)

@@ -6,10 +6,14 @@ from typing import get_args
 import pytest
 
 from langfast_wsgi.conversation import events
-from langfast_wsgi.conversation.events import Finished, Replaced, Text, Usage
+from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
+from langfast_wsgi.conversation.events import Chosen, Finished, Replaced, Text, Usage
 from tests.support.builders import PAUSE
 
-ALL = [Text("a"), Replaced("b"), PAUSE, Finished("stop"), Usage(1, 2)]
+ALL = [
+    *(Text("a"), Replaced("b"), CallBegun(0, "c", "f"), CallArguments(0, "{}"), Refused("no")),
+    *(Chosen(0, Text("a")), PAUSE, Finished("stop"), Usage(1, 2)),
+]
 
 
 def test_every_record_is_an_event() -> None:

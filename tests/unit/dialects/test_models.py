@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from langfast_wsgi.dialects import models
+from langfast_wsgi.dialects._capabilities import extension
 from langfast_wsgi.dialects._openai import error_response
 from langfast_wsgi.errors import GatewayError
 
@@ -16,7 +17,8 @@ KNOWN = {"gpt-5": "langfast", "org/model:tag": "emulator"}
 @pytest.fixture
 def client() -> Any:
     gateway = SimpleNamespace(models=lambda: KNOWN)
-    service = SimpleNamespace(gateway=lambda: gateway)
+    settings = SimpleNamespace(media_models=("org/*",))
+    service = SimpleNamespace(gateway=lambda: gateway, settings=settings)
     app = Flask(__name__)
     app.register_blueprint(models.blueprint(service))  # type: ignore[arg-type]
     app.register_error_handler(GatewayError, error_response)
@@ -36,7 +38,23 @@ def test_the_list_holds_every_model_with_its_owner(client: Any) -> None:
 
 @pytest.mark.parametrize("path", ["org/model:tag", "org%2Fmodel%3Atag"])
 def test_an_id_may_hold_slashes_and_colons_plain_or_encoded(client: Any, path: str) -> None:
-    assert client.get(f"/v1/models/{path}").json == model("org/model:tag")
+    name = "org/model:tag"
+    assert client.get(f"/v1/models/{path}").json == {
+        **model(name),
+        "langfast": extension(name, ("org/*",)),
+    }
+
+
+def test_a_model_says_what_becomes_of_each_parameter(client: Any) -> None:
+    own = client.get("/v1/models/gpt-5").json["langfast"]["chat_completions"]
+    assert own["parameters"]["temperature"] == "native"
+    assert own["parameters"]["tools"] == "emulated"
+    assert own["parameters"]["store"] == "ignored"
+    assert own["parameters"]["logprobs"] == "rejected"
+    assert len(own["parameters"]) == 37
+    assert own["content_parts"] == ["text"]
+    other = client.get("/v1/models/org/model:tag").json["langfast"]["chat_completions"]
+    assert other["content_parts"] == ["text", "image_url", "input_audio", "file"]
 
 
 @pytest.mark.parametrize("name", ["nope", "GPT-5", "gpt-5/", "x" * 5000])

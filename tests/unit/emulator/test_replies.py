@@ -129,11 +129,68 @@ def test_the_turn_after_a_tool_call_is_not_steered_by_the_turn_before_it() -> No
     assert choose(_NONE, "echo", messages).text == "result"
 
 
+_SAID = {"role": "assistant", "content": "what was said"}
+_TOOL = {"role": "tool", "tool_call_id": "c", "content": "17 C"}
+
+
+@pytest.mark.parametrize(
+    ("behind", "text"),
+    [
+        ([], "first"),
+        ([_SAID], "first"),
+        ([_SAID, _user("no, again")], "second"),
+        ([_user("no, again")], "second"),
+        ([_SAID, _TOOL], "second"),
+        ([_SAID, _TOOL, _TOOL], "second"),
+        ([_SAID, _user("more"), _SAID, _user("more")], "third"),
+        ([_SAID, _TOOL, _SAID, _user("more"), _SAID, _user("more")], "third"),
+        ([_SAID, _user('{"text": "anew"}')], "anew"),
+        ([_SAID, _user('{"text": "anew"}'), _user("more")], "more"),
+        ([_SAID, _user('{"a": 1}')], "second"),
+    ],
+    ids=str,
+)
+def test_a_list_of_texts_is_said_turn_by_turn(behind: list[Any], text: str) -> None:
+    steering = _user(json.dumps({"text": ["first", "second", "third"]}))
+    assert choose(_NONE, "echo", [steering, *behind]).text == text
+
+
+@pytest.mark.parametrize(
+    ("behind", "text"),
+    [
+        ([_SAID, _TOOL], "It is 17 C."),
+        ([_SAID, _TOOL, {**_TOOL, "content": "Rain"}], "It is 17 C\nRain."),
+        ([_SAID, _user("<tool_response>\n17 C\n</tool_response>")], "It is 17 C."),
+        (
+            [
+                _user(
+                    '<tool_response name="a">\n1\n</tool_response> <tool_response>2</tool_response>'
+                )
+            ],
+            "It is 1\n2.",
+        ),
+        ([_SAID, _user("no tool")], "It is {result}."),
+    ],
+    ids=str,
+)
+def test_a_scripted_text_may_hold_the_result_of_the_last_tool(behind: list[Any], text: str) -> None:
+    steering = _user(json.dumps({"text": ["call it", "It is {result}."]}))
+    assert choose(_NONE, "echo", [steering, *behind]).text == text
+    rules = rules_of([{"reply": "It is {result}."}])
+    assert choose(rules, "echo", [_user("hi"), *behind]).text == text
+
+
+def test_what_nobody_scripted_is_not_filled() -> None:
+    assert choose(_NONE, "echo", [_user("{result}"), _TOOL]).text == "17 C"
+    assert choose(_NONE, "echo", [_user("{result}")]).text == "{result}"
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
         ({"chunks": 0}, "steering: 'chunks' must be a whole number from 1"),
-        ({"text": 5}, "steering: 'text' must be a text"),
+        ({"text": 5}, "steering: 'text' must be a text or a list of texts"),
+        ({"text": []}, "steering: 'text' must be a text or a list of texts"),
         ({"delay": -1}, "steering: 'delay' must be a number of seconds"),
         ({"fault": "explode"}, "steering: 'fault' must be one or more of start-400"),
         ({"text": "a", "speed": 1}, "steering: 'speed' is not known"),
@@ -141,7 +198,7 @@ def test_the_turn_after_a_tool_call_is_not_steered_by_the_turn_before_it() -> No
 )
 def test_steering_of_no_use_is_named(given: dict[str, object], sentence: str) -> None:
     with pytest.raises(BadShape) as caught:
-        steered(Reply(""), json.dumps(given))
+        steered(Reply(""), [_user(json.dumps(given))])
     assert str(caught.value).startswith(sentence)
 
 

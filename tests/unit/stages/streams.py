@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Pause, Replaced, Text
-from langfast_wsgi.stages.source import Said
 
 
 class Bell:
@@ -67,7 +66,7 @@ def cut(text: str, cuts: Iterable[int], reason: str = "stop", *, last: bool = Tr
 cuts = st.lists(st.integers(0, 10_000), max_size=30)
 
 
-def text_of(said: Iterable[Said]) -> str:
+def text_of(said: Iterable[Event]) -> str:
     """All text of a stream."""
     text = ""
     for event in said:
@@ -78,14 +77,14 @@ def text_of(said: Iterable[Said]) -> str:
     return text
 
 
-def reason_of(said: Sequence[Said]) -> str:
+def reason_of(said: Sequence[Event]) -> str:
     """The finish reason; the stream must end with it."""
     ends = [event for event in said if isinstance(event, Finished)]
     assert [said[-1]] == ends
     return ends[0].reason
 
 
-def calls_of(said: Iterable[Said]) -> list[tuple[str, str]]:
+def calls_of(said: Iterable[Event]) -> list[tuple[str, str]]:
     """Names and arguments of the calls; they must come in the legal order."""
     calls: list[tuple[str, str]] = []
     ids = []
@@ -102,12 +101,12 @@ def calls_of(said: Iterable[Said]) -> list[tuple[str, str]]:
     return calls
 
 
-def refusal_of(said: Iterable[Said]) -> str | None:
+def refusal_of(said: Iterable[Event]) -> str | None:
     """What was refused."""
     return next((event.text for event in said if isinstance(event, Refused)), None)
 
 
-def assert_well_formed(said: Sequence[Said]) -> None:
+def assert_well_formed(said: Sequence[Event]) -> None:
     """No empty delta; text that says it is the last stands right before the end."""
     for number, event in enumerate(said):
         if isinstance(event, Text):

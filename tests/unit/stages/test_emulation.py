@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langfast_wsgi.conversation.events import Text
+import pytest
+
+from langfast_wsgi.conversation.calls import Tool, ToolUse
+from langfast_wsgi.conversation.events import Event, Text
+from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.emulator.obedient import answer
-from langfast_wsgi.stages.emulation import Emulation
+from langfast_wsgi.errors import BadRequest
+from langfast_wsgi.stages.emulation import Emulation, emulation_of
 from langfast_wsgi.stages.json_output.form import Form
 from langfast_wsgi.stages.length import limited
-from langfast_wsgi.stages.source import Said
 from langfast_wsgi.stages.stop import stopped
 from langfast_wsgi.stages.tool_calls import prompt
 from tests.unit.stages.json_output.test_form import PERSON
@@ -43,13 +47,13 @@ class Model:
         self.texts = list(texts)
         self.asked: list[Sequence[Any]] = []
 
-    def __call__(self, messages: Sequence[Any]) -> Iterator[Said]:
+    def __call__(self, messages: Sequence[Any]) -> Iterator[Event]:
         self.asked.append(messages)
         text = self.texts.pop(0) if self.texts else answer([dict(one) for one in messages])
         yield from cut(text, range(0, len(text), 7))
 
 
-def run(emulation: Emulation, model: Model | None = None, budget: int = 1) -> list[Said]:
+def run(emulation: Emulation, model: Model | None = None, budget: int = 1) -> list[Event]:
     return list(emulation.run(model or Model(), budget))
 
 
@@ -124,6 +128,67 @@ def test_a_conversation_without_any_of_it_stays_the_callers_own() -> None:
     emulation = Emulation(messages, offer=offer(WEATHER, choice="none"))
     assert emulation.messages is messages
     assert text_of(run(emulation, Model("Hello"))) == "Hello"
+
+
+# --- what a request asks for
+
+USE = ToolUse([Tool("f", parameters={"type": "object"})])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        RunRequest("m", [user("Hi")], stop=("x",), max_completion_tokens=5),
+        RunRequest("m", [user("Hi"), {"role": "assistant", "content": "", "tool_calls": []}]),
+        RunRequest("m", []),
+    ],
+    ids=["limits", "no calls", "nothing"],
+)
+def test_what_a_runner_can_do_by_itself_is_not_emulated(request_: RunRequest) -> None:
+    assert emulation_of(request_, streamed=True) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        (RunRequest("m", [user("Hi")], tools=USE), "<tools>"),
+        (RunRequest("m", [user("Hi")], json=True), "one JSON object"),
+        (RunRequest("m", [user("Hi")], json=True, json_schema=PERSON), "JSON Schema"),
+        (RunRequest("m", CALLED), "You cannot call tools any more."),
+    ],
+    ids=["tools", "object", "schema", "past calls"],
+)
+def test_what_it_cannot_do_is_told_to_the_model(request_: RunRequest, told: str) -> None:
+    emulation = emulation_of(request_, streamed=True)
+    assert emulation
+    assert told in emulation.messages[0]["content"]
+
+
+def test_tools_that_may_not_be_called_are_not_told() -> None:
+    request = RunRequest("m", [user("Hi")], tools=ToolUse(USE.tools, "none"))
+    emulation = emulation_of(request, streamed=True)
+    assert emulation
+    assert emulation.messages is request.messages
+
+
+@pytest.mark.parametrize(
+    ("request_", "param"),
+    [
+        (
+            RunRequest("m", [], tools=ToolUse([Tool("f", None, {"type": 7})], place="t[{}].p")),
+            "t[0].p",
+        ),
+        (
+            RunRequest("m", [], json=True, json_schema={"type": 7}, json_place="text.format"),
+            "text.format",
+        ),
+    ],
+    ids=["tool", "format"],
+)
+def test_a_bad_schema_is_named_as_the_dialect_names_it(request_: RunRequest, param: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        emulation_of(request_, streamed=False)
+    assert caught.value.param == param
 
 
 def test_a_stop_sequence_ends_text_and_no_call() -> None:

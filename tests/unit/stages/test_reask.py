@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from langfast_wsgi.conversation.events import Finished, Text
+from langfast_wsgi.conversation.events import Event, Finished, Text
 from langfast_wsgi.stages.reask import LONGEST_SAID, Again, Verdict, answered, chained
-from langfast_wsgi.stages.source import Said
 from tests.unit.stages.streams import PAUSE, Source, text_of
 
 QUESTION = {"role": "user", "content": "Hi"}
@@ -20,7 +19,7 @@ class Asked:
         self.sources = sources
         self.messages: list[Sequence[Any]] = []
 
-    def __call__(self, messages: Sequence[Any]) -> Iterator[Said]:
+    def __call__(self, messages: Sequence[Any]) -> Iterator[Event]:
         assert all(source.closed for source in self.sources[: len(self.messages)])
         self.messages.append(messages)
         return self.sources[len(self.messages) - 1]
@@ -30,7 +29,7 @@ def says(*texts: str) -> Asked:
     return Asked(*(Source(PAUSE, Text(text), Finished("stop")) for text in texts))
 
 
-def judge(events: Iterator[Said], last: bool) -> Generator[Said, None, Verdict]:
+def judge(events: Iterator[Event], last: bool) -> Generator[Event, None, Verdict]:
     """Takes what does not begin with "bad", or the last."""
     for event in events:
         if isinstance(event, Text) and event.delta.startswith("bad") and not last:
@@ -77,7 +76,7 @@ def test_closing_it_closes_the_answer_that_is_under_way() -> None:
 
 
 def test_a_fault_of_the_judge_closes_the_answer() -> None:
-    def failing(events: Iterator[Said], last: bool) -> Generator[Said, None, Verdict]:
+    def failing(events: Iterator[Event], last: bool) -> Generator[Event, None, Verdict]:
         yield next(events)
         raise ValueError("what?")
 
@@ -88,7 +87,7 @@ def test_a_fault_of_the_judge_closes_the_answer() -> None:
 
 
 def test_an_empty_answer_is_not_repeated_to_the_model_and_a_long_one_not_wholly() -> None:
-    def never(events: Iterator[Said], last: bool) -> Generator[Said, None, Verdict]:
+    def never(events: Iterator[Event], last: bool) -> Generator[Event, None, Verdict]:
         yield from ()
         return None if last else Again(text_of(events), "no")
 
@@ -100,7 +99,7 @@ def test_an_empty_answer_is_not_repeated_to_the_model_and_a_long_one_not_wholly(
     assert third == first
 
 
-def shouting(events: Iterator[Said], last: bool) -> Generator[Said, None, Verdict]:
+def shouting(events: Iterator[Event], last: bool) -> Generator[Event, None, Verdict]:
     """Turns down what is not all in capitals; says it with an exclamation mark."""
     for event in events:
         if isinstance(event, Text):

@@ -4,16 +4,11 @@ from typing import Any
 
 import pytest
 
+from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
-from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.stages.tokenizer import count
 from langfast_wsgi.stages.usage import counted, prompt_tokens
 from tests.support.builders import PAUSE
-
-
-def asked(*messages: dict[str, Any]) -> RunRequest:
-    return RunRequest("m", messages)
-
 
 HELLO = {"role": "user", "content": "Hello"}
 
@@ -39,7 +34,7 @@ HELLO = {"role": "user", "content": "Hello"}
 def test_prompt_tokens_are_framed_as_for_a_chat_model(
     messages: list[dict[str, Any]], tokens: int
 ) -> None:
-    assert prompt_tokens(asked(*messages)) == tokens
+    assert prompt_tokens(messages) == tokens
 
 
 @pytest.mark.parametrize(
@@ -56,7 +51,7 @@ def test_prompt_tokens_are_framed_as_for_a_chat_model(
     ids=repr,
 )
 def test_a_field_that_is_no_text_counts_as_its_json(value: object, as_json: str) -> None:
-    calling = asked({"role": "assistant", "tool_calls": value})
+    calling = [{"role": "assistant", "tool_calls": value}]
     assert prompt_tokens(calling) == 3 + 3 + 1 + count(as_json)
 
 
@@ -66,18 +61,28 @@ def test_a_field_that_is_no_text_counts_as_its_json(value: object, as_json: str)
         ([Finished("stop")], 0),
         ([Text("hello"), PAUSE, Text(" world"), Finished("stop")], 2),
         ([Text("one two three four"), Replaced("hello"), Text(" world"), Finished("stop")], 2),
+        ([Refused("hello world"), Finished("stop")], 2),
+        (
+            [
+                Text("hello"),
+                CallBegun(0, "call_1", " world"),
+                CallArguments(0, "{}"),
+                Finished("tool_calls"),
+            ],
+            3,
+        ),
     ],
     ids=lambda value: repr(value)[:60],
 )
 def test_usage_comes_behind_the_end_and_changes_nothing_before_it(
     events: list[Event], tokens: int
 ) -> None:
-    found = list(counted(iter(events), asked(HELLO)))
+    found = list(counted(iter(events), [HELLO]))
     assert found == [*events, Usage(8, tokens)]
 
 
 def test_a_stream_that_is_cut_off_is_not_counted() -> None:
-    assert list(counted(iter([Text("a")]), asked(HELLO))) == [Text("a")]
+    assert list(counted(iter([Text("a")]), [HELLO])) == [Text("a")]
 
 
 def test_events_are_handed_on_as_they_come() -> None:
@@ -89,6 +94,6 @@ def test_events_are_handed_on_as_they_come() -> None:
         seen.append("asked again")
         yield Finished("stop")
 
-    stage = counted(source(), asked(HELLO))
+    stage = counted(source(), [HELLO])
     next(stage)
     assert seen == ["asked"]

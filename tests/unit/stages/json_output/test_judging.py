@@ -14,7 +14,6 @@ from langfast_wsgi.stages.json_output.form import Form
 from langfast_wsgi.stages.json_output.judging import judging
 from langfast_wsgi.stages.mending import Document
 from langfast_wsgi.stages.reask import Again
-from langfast_wsgi.stages.source import Said
 from tests.unit.stages.json_output.test_form import PERSON
 from tests.unit.stages.streams import (
     PAUSE,
@@ -35,9 +34,9 @@ FITTING = Form(PERSON)
 
 def judged(
     events: Any, form: Form = ANY, *, last: bool = True, trickle: bool = True
-) -> tuple[list[Said], Again | None]:
+) -> tuple[list[Event], Again | None]:
     """What is said, and the verdict."""
-    said: list[Said] = []
+    said: list[Event] = []
     answer = judging(form, trickle=trickle)(iter(events), last)
     while True:
         try:
@@ -243,7 +242,7 @@ def test_an_answer_that_was_cut_passes_as_far_as_it_goes(
 
 
 def test_calls_pass_and_words_before_them_are_dropped() -> None:
-    calls: list[Said] = [
+    calls: list[Event] = [
         CallBegun(0, "call_1", "f"),
         CallArguments(0, "{}"),
         Finished("tool_calls"),
@@ -266,7 +265,7 @@ def test_a_source_without_an_end_is_left_without_one() -> None:
     ids=repr,
 )
 def test_a_text_that_is_replaced_is_read_anew(
-    events: list[Event], form: Form, expected: list[Said]
+    events: list[Event], form: Form, expected: list[Event]
 ) -> None:
     said, _ = judged([*events, Finished("stop")], form)
     assert text_of(said) == text_of(expected)

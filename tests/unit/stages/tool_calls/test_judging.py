@@ -13,7 +13,6 @@ from langfast_wsgi.conversation.calls import CallArguments, CallBegun
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text
 from langfast_wsgi.errors import UpstreamGarbled
 from langfast_wsgi.stages.reask import Again
-from langfast_wsgi.stages.source import Said
 from langfast_wsgi.stages.tool_calls.judging import call_id, judging
 from langfast_wsgi.stages.tool_calls.offer import Offer
 from tests.unit.stages.streams import (
@@ -38,11 +37,11 @@ PARIS = [("get_weather", '{"city":"Paris"}')]
 
 def judged(
     events: Any, made: Offer | None = None, *, last: bool = True
-) -> tuple[list[Said], Again | None]:
+) -> tuple[list[Event], Again | None]:
     """What is said, and the verdict."""
     numbers = count(1)
     judge = judging(made or offer(), lambda: f"call_{next(numbers)}")
-    said: list[Said] = []
+    said: list[Event] = []
     answer = judge(iter(events), last)
     while True:
         try:
@@ -51,7 +50,7 @@ def judged(
             return said, end.value
 
 
-def whole(text: str, made: Offer | None = None, **how: Any) -> tuple[list[Said], Again | None]:
+def whole(text: str, made: Offer | None = None, **how: Any) -> tuple[list[Event], Again | None]:
     return judged([Text(text, last=True), Finished("stop")], made, **how)
 
 
@@ -332,7 +331,7 @@ def test_a_source_without_an_end_is_left_without_one() -> None:
     ],
     ids=repr,
 )
-def test_a_text_that_is_replaced_is_told_anew(events: list[Event], expected: list[Said]) -> None:
+def test_a_text_that_is_replaced_is_told_anew(events: list[Event], expected: list[Event]) -> None:
     assert judged([*events, Finished("stop")])[0] == expected
 
 

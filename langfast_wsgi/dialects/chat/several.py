@@ -1,0 +1,53 @@
+"""Several choices in one stream of chunks.
+
+The chunks of the choices interleave as they come. What matters to clients: the first chunk is
+choice 0's, new choices come in order, each has its own role and its own end. The ends are said when
+all choices are complete, so that none is said in a stream that fails.
+"""
+
+from collections.abc import Sequence
+
+from langfast_wsgi.conversation.events import Chosen, Event, Finished, Usage
+from langfast_wsgi.dialects.chat.encode import DONE, ChunkEncoder
+from langfast_wsgi.errors import GatewayError
+
+
+class ChoicesEncoder:
+    """The chunks of several streamed answers; one encoder for each."""
+
+    def __init__(self, choices: Sequence[ChunkEncoder], include_usage: bool) -> None:
+        self._choices = choices
+        self._include_usage = include_usage
+        self._ends = [b""] * len(choices)
+
+    def open(self) -> bytes:
+        """See StreamEncoder."""
+        return self._choices[0].open()
+
+    def write(self, event: Event) -> bytes:
+        """See StreamEncoder."""
+        if isinstance(event, Chosen):
+            return self._chosen(event.choice, event.event)
+        if isinstance(event, Finished) and not self._include_usage:
+            return b"".join([*self._ends, DONE])
+        if isinstance(event, Usage):
+            return b"".join([*self._ends, self._choices[0].usage(event), DONE])
+        return b""
+
+    def fail(self, fault: GatewayError) -> bytes:
+        """See StreamEncoder."""
+        held = [choice.flush() for choice in self._choices[1:]]
+        return b"".join(held) + self._choices[0].fail(fault)
+
+    def _chosen(self, index: int, event: Event) -> bytes:
+        choice = self._choices[index]
+        if isinstance(event, Finished):
+            said = choice.open() + choice.flush()
+            self._ends[index] = choice.end(event.reason)
+        else:
+            said = choice.write(event)
+        return self._opened(index) + said if said else b""
+
+    def _opened(self, index: int) -> bytes:
+        """The openings of those before it, as far as they were not said."""
+        return b"".join([choice.open() for choice in self._choices[:index]])
