@@ -26,7 +26,8 @@ from langfast_wsgi.errors import (
     UpstreamSilent,
 )
 from langfast_wsgi.observe import metrics
-from langfast_wsgi.providers.base import Provider, Reserving
+from langfast_wsgi.observe.pace import Pace
+from langfast_wsgi.providers.base import Places, Provider, Reserving
 from langfast_wsgi.stages.choices import side_by_side
 from langfast_wsgi.stages.emulation import Emulation, emulation_of
 from langfast_wsgi.stages.length import limited
@@ -58,6 +59,7 @@ class Gateway:
         self._max_runs = max_runs
         self._run_timeout = run_timeout
         self.in_flight = 0
+        self._pace = Pace()
         #: No new runs; the process is about to end.
         self.draining = False
         #: Open runs end now, with ShuttingDown.
@@ -139,7 +141,8 @@ class Gateway:
             source = _source(run, request, emulation, reasks)
             return source, ordered(_through(stages, source))
 
-        return self._accounted(_several(provider, choices, answer), (), choices)
+        reserve = partial(provider.reserve, choices, request.caller)
+        return self._accounted(_several(reserve, choices, answer), (), choices)
 
     def _accounted(
         self, source: Source, stages: Sequence[Stage], places: int = 1
@@ -163,6 +166,7 @@ class Gateway:
             raise
         finally:
             self.in_flight -= places
+            self._pace.done()
             metrics.RUNS_IN_FLIGHT.dec(places)
             metrics.RUNS.labels(outcome).inc()
             if outcome == "complete":
@@ -173,7 +177,10 @@ class Gateway:
         if self.draining:
             fault = ShuttingDown("The gateway is shutting down.", retry_after=1)
         elif self.in_flight + places > self._max_runs:
-            fault = TooManyRuns("Too many runs are in flight. Try again shortly.", retry_after=1)
+            again = self._pace.wait_for(1)
+            fault = TooManyRuns(
+                "Too many runs are in flight. Try again shortly.", retry_after=again
+            )
         if fault is not None:
             metrics.RUNS.labels(fault.code).inc()
             raise fault
@@ -216,11 +223,13 @@ def _source(run: Run, request: RunRequest, emulation: Emulation | None, reasks: 
 
 
 def _several(
-    provider: Reserving, count: int, answer: Callable[[Run], tuple[Source, Iterator[Event]]]
+    reserve: Callable[[], Places],
+    count: int,
+    answer: Callable[[Run], tuple[Source, Iterator[Event]]],
 ) -> Source:
     """Several answers side by side. None begins before there is a place for each."""
     with ExitStack() as stack:
-        places = stack.enter_context(closing(provider.reserve(count)))
+        places = stack.enter_context(closing(reserve()))
         yield from places.queue()
         answers: list[Iterator[Event]] = []
         for _ in range(count):

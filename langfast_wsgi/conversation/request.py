@@ -28,5 +28,7 @@ class RunRequest:
     #: The answer is to be one JSON object; with a schema, whatever fits it.
     json: bool = False
     json_schema: Mapping[str, Any] | None = None
+    #: Whose request it is, for a fair order among those who wait.
+    caller: str = ""
     #: How the dialect calls the place of the schema, for a fault.
     json_place: str = "response_format.json_schema.schema"

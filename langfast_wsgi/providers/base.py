@@ -97,6 +97,6 @@ class Provider(Protocol):
 class Reserving(Protocol):
     """A provider that can take places for several runs at once."""
 
-    def reserve(self, count: int) -> Places:
-        """Places for so many runs; nothing is done yet."""
+    def reserve(self, count: int, caller: str = "") -> Places:
+        """Places for so many runs of one caller; nothing is done yet."""
         ...

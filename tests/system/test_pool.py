@@ -60,6 +60,38 @@ def test_a_thousand_requests_sign_up_no_more_than_the_limit(upstream: EmulatorPr
         assert stats["starts"] == 1000
 
 
+def test_a_key_that_asks_without_end_holds_nobody_elses_up(upstream: EmulatorProcess) -> None:
+    with running_gateway(
+        upstream,
+        API_MASTER_KEY="greedy,modest",
+        MIN_CREDENTIALS=1,
+        MAX_CREDENTIALS=1,
+        RUNS_PER_CREDENTIAL=1,
+        QUEUE_TIMEOUT=30,
+    ) as gateway:
+        done: list[str] = []
+
+        def ask(key: str) -> None:
+            headers = {"Authorization": f"Bearer {key}"}
+            content = steer("hello", chunks=4, interval=0.05)
+            assert gateway.chat(content, headers=headers).status_code == 200
+            done.append(key)
+
+        with ThreadPoolExecutor(11) as callers:
+            asked = [callers.submit(ask, "greedy") for _ in range(10)]
+            wait_for(lambda: waiting(gateway) >= 8, "a line")
+            asked.append(callers.submit(ask, "modest"))
+            for one in asked:
+                one.result()
+        assert len(done) == 11
+        assert done.index("modest") <= 5, "nine others stood in line before it"
+
+
+def waiting(gateway: GatewayProcess) -> int:
+    headers = {"Authorization": "Bearer modest"}
+    return int(gateway.get("/readyz", headers=headers).json()["langfast"]["credentials"]["waiting"])
+
+
 def test_the_pool_grows_under_load_up_to_its_limit(upstream: EmulatorProcess) -> None:
     with running_gateway(
         upstream, MIN_CREDENTIALS=1, MAX_CREDENTIALS=3, RUNS_PER_CREDENTIAL=2

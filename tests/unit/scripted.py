@@ -109,7 +109,7 @@ class Reserving(Answering):
         self.places = places
         self.reserved: list[Reserved] = []
 
-    def reserve(self, count: int) -> Reserved:
+    def reserve(self, count: int, caller: str = "") -> Reserved:
         self.reserved.append(Reserved(self, count))
         return self.reserved[-1]
 

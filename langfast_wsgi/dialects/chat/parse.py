@@ -46,6 +46,7 @@ def parse(
     default_model: str,
     reject_unsupported: bool,
     media_models: tuple[str, ...] = (),
+    caller: str = "",
 ) -> ChatRequest:
     """Check the body; the messages are passed on as they came."""
     try:
@@ -73,6 +74,7 @@ def parse(
             tools=tools,
             json=wanted is not None and wanted.type != "text",
             json_schema=_schema(wanted),
+            caller=caller,
         ),
         choices=fields.n or 1,
         stream=bool(fields.stream),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 
 from langfast_wsgi.conversation.events import Usage
 from langfast_wsgi.conversation.fold import Completion
@@ -30,6 +30,7 @@ def blueprint(service: Service) -> Blueprint:
             default_model=settings.default_model,
             reject_unsupported=settings.unsupported_params == "reject",
             media_models=settings.media_models,
+            caller=g.get("caller", ""),
         )
         response = _answer(service, asked)
         if asked.ignored:

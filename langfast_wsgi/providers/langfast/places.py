@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 
 from langfast_wsgi.conversation.events import Event, Pause
@@ -72,6 +73,7 @@ class Places:
     def __init__(
         self,
         count: int,
+        caller: str,
         pool: Pool,
         queue: Callable[[Turn], Generator[Event, None, None]],
         runs: Runs,
@@ -79,6 +81,7 @@ class Places:
     ) -> None:
         self._count = count
         self._pool = pool
+        self._turn = partial(pool.turn, caller)
         self._queue = queue
         self._runs = runs
         self._tick = tick
@@ -91,12 +94,12 @@ class Places:
 
     def queue(self) -> Generator[Event, None, None]:
         """See Places."""
-        with self._pool.turn(places=self._count) as turn:
+        with self._turn(places=self._count) as turn:
             if turn.wait(0) or self._pool.told_apart is not None:
                 yield from self._queue(turn)
                 self._leases = turn.take_all()
                 return
-        with self._pool.turn() as turn:
+        with self._turn() as turn:
             yield from self._queue(turn)
             self._leases = turn.take_all()
 
@@ -117,7 +120,7 @@ class Places:
 
     def _next(self) -> Turn:
         if not self._leases:
-            return self._pool.turn()
+            return self._turn()
         turn = Turn(lambda _: None)
         turn.settle(self._leases.pop(), None)
         return turn

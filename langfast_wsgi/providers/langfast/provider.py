@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0  # how often a waiting reader is woken to look around, in seconds, at the least
 ANSWER_CHARACTERS = 4 * 1024 * 1024  # an answer that is longer ends with a fault
+UNANSWERED = 10.0  # before any start succeeded: how long one that failed may still be heard of
 RECONNECT_GRACE = 5.0  # after a lost socket, how long a run waits for its next event
 
 
@@ -104,15 +105,19 @@ class LangfastProvider:
         ready = census["ready"] + census["busy"] + census["cooling"] > 0
         if self._pool.least == 0 < self._pool.most:  # signs up when somebody calls
             ready = ready or trouble is None
-        return ready, {"credentials": census, "trouble": trouble.code if trouble else None}
+        return ready, {
+            "credentials": census,
+            "breaker": self._pool.breaker.state,
+            "trouble": trouble.code if trouble else None,
+        }
 
     def run(self, request: RunRequest) -> Generator[Event, None, None]:
         """See Provider."""
-        return self._run(request, self._pool.turn, Mailbox)
+        return self._run(request, partial(self._pool.turn, request.caller), Mailbox)
 
-    def reserve(self, count: int) -> Places:
+    def reserve(self, count: int, caller: str = "") -> Places:
         """See Reserving."""
-        return Places(count, self._pool, self._queue, self._run, self._tick)
+        return Places(count, caller, self._pool, self._queue, self._run, self._tick)
 
     def _run(
         self, request: RunRequest, turn: Callable[[], Turn], mailbox: Callable[[Lock], Mailbox]
@@ -214,6 +219,8 @@ class LangfastProvider:
         if run.is_started and lost_at is not None and now - lost_at >= RECONNECT_GRACE:
             raise SessionLost("The connection to the upstream was lost during the run.")
         limit = self._idle_timeout if run.is_started else self._start_timeout
+        if run.start_is_over and not run.is_started and self._pool.told_apart is None:
+            limit = min(limit, UNANSWERED)
         if now - run.alive_at < limit:
             return
         if run.is_started:

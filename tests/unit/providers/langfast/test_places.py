@@ -51,7 +51,7 @@ class Case:
             yield Finished("stop")
 
     def places(self, count: int) -> Places:
-        return Places(count, self.pool, self.queue, self.runs, 0.01)
+        return Places(count, "somebody", self.pool, self.queue, self.runs, 0.01)
 
     def begun(self, places: Places) -> Generator[Event, None, None]:
         """A run that has begun."""
@@ -207,7 +207,7 @@ def test_where_enough_accounts_are_there_all_begin_though_nobody_knows() -> None
 
 def test_news_in_any_of_the_runs_wake_who_waits_for_them_all() -> None:
     case = Case()
-    places = Places(2, case.pool, case.queue, case.runs, 5.0)
+    places = Places(2, "somebody", case.pool, case.queue, case.runs, 5.0)
     list(places.queue())
     _ = [case.begun(places) for _ in range(2)]
     for mailbox in case.mailboxes:

@@ -1,8 +1,10 @@
 """One run on this upstream: a real pool, stub sockets, a starter that does as it is told."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +26,7 @@ from langfast_wsgi.errors import (
 from langfast_wsgi.providers.langfast import provider as provider_module
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.inbox import Update
+from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.provider import ANSWER_CHARACTERS, LangfastProvider
@@ -225,7 +228,7 @@ def test_a_run_that_ends_before_its_start_was_answered_is_whole() -> None:
     assert [e for e in case.run() if e != A_PAUSE] == [Text("Hello", last=True), Finished("stop")]
 
 
-def test_an_end_without_any_text_is_an_empty_answer() -> None:
+def test_c22_an_end_without_any_text_is_an_empty_answer() -> None:
     case = Case()
     events = case.begun()
     case.say(None, "stop")
@@ -241,7 +244,7 @@ def test_half_a_character_comes_out_before_the_end() -> None:
     assert [e for e in events if e != A_PAUSE] == [Text("\ufffd", last=True), Finished("stop")]
 
 
-def test_rewritten_text_is_an_event_of_its_own() -> None:
+def test_c14_rewritten_text_is_an_event_of_its_own() -> None:
     case = Case()
     events = case.begun()
     case.say("abc")
@@ -251,7 +254,7 @@ def test_rewritten_text_is_an_event_of_its_own() -> None:
     events.close()
 
 
-def test_a_failed_run_yields_its_text_and_raises_its_fault() -> None:
+def test_c24_a_failed_run_yields_its_text_and_raises_its_fault() -> None:
     case = Case()
     events = case.begun()
     case.say("Hel", RunFailed("no"))
@@ -259,6 +262,30 @@ def test_a_failed_run_yields_its_text_and_raises_its_fault() -> None:
     with pytest.raises(RunFailed):
         list(events)
     assert case.free
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_failed_run_leaves_nothing_to_the_garbage_collector(streamed: bool) -> None:
+    """Else its text, its prompt and its request would stay for as long as that likes."""
+    case = Case()
+    gc.collect()
+    gc.disable()
+    try:
+        events = case.begun()
+        case.say("Hel")
+        if streamed:
+            assert spoken(events) == Text("Hel")
+        case.say("Hello", RunFailed("no"))
+        with suppress(RunFailed):
+            list(events)
+        del events
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        assert not any(isinstance(one, Mailbox) for one in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 def test_c20_an_answer_that_is_too_long_ends_with_a_fault() -> None:
@@ -362,7 +389,7 @@ def test_a_refused_start_is_the_runs_fault_and_its_account_rests() -> None:
     case.outcomes = [refusing(fault, rest=3600.0)]
     with pytest.raises(QuotaExhausted) as caught:
         list(case.run())
-    assert caught.value is fault
+    assert caught.value.message == "quota"
     assert case.free
     assert case.pool.census()["cooling"] == 1
 
@@ -427,7 +454,7 @@ def test_silence_is_heard_while_the_start_is_not_answered() -> None:
 # --- silence
 
 
-def test_a_quiet_run_ends_at_the_idle_limit() -> None:
+def test_c26_a_quiet_run_ends_at_the_idle_limit() -> None:
     case = Case(idle=0.05)
     begun = time.monotonic()
     with pytest.raises(UpstreamSilent, match="stopped sending"):
@@ -473,7 +500,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_run_whose_socket_is_lost_waits_a_moment_for_its_next_event() -> None:
+def test_c5_c6_a_run_whose_socket_is_lost_waits_a_moment_for_its_next_event() -> None:
     case = Case()
     events = case.begun()
     case.say("abc")
@@ -499,6 +526,19 @@ def test_a_run_goes_on_when_its_events_come_again() -> None:
     time.sleep(0.05)
     case.say(None, "stop")
     assert spoken(events) == Finished("stop")
+
+
+@pytest.mark.usefixtures("short_grace")
+@pytest.mark.parametrize("text", ["all of it", None])
+def test_c7_an_end_that_comes_over_the_next_socket_is_an_end(text: str | None) -> None:
+    case = Case()
+    events = case.begun()
+    case.say("all of it")
+    assert spoken(events) == Text("all of it")
+    case.account.inbox.interrupt()
+    assert next(events) == A_PAUSE
+    case.say(text, "stop")
+    assert [event for event in events if event != A_PAUSE] == [Finished("stop")]
 
 
 @pytest.mark.usefixtures("short_grace")
@@ -531,6 +571,7 @@ def test_an_abandoned_start_that_is_answered_later_disturbs_nobody() -> None:
     next(first)
     first.close()
     release.set()
+    wait_for(lambda: case.free)
     second = case.begun()
     case.account.inbox.deliver(Update("old", "for nobody", "stop"))
     case.say("mine", "stop")
@@ -578,6 +619,19 @@ def test_a_place_is_no_longer_kept_once_runs_can_be_told_apart() -> None:
 def test_a_silent_run_keeps_its_place_where_runs_cannot_be_told_apart() -> None:
     case = Case(apart=False, idle=0.05)
     with pytest.raises(UpstreamSilent):
+        list(case.run())
+    assert not case.free
+    wait_for(lambda: case.free)
+
+
+def test_before_any_start_succeeded_one_that_failed_keeps_its_place_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else an upstream that fails from the first start on takes one account after the other."""
+    monkeypatch.setattr(provider_module, "UNANSWERED", 0.1)
+    case = Case(apart=None, start=60, idle=60)
+    case.outcomes = [refusing(StartRefused("no"), spent=True)]
+    with pytest.raises(StartRefused):
         list(case.run())
     assert not case.free
     wait_for(lambda: case.free)
