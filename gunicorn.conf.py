@@ -10,6 +10,7 @@ import shutil  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
+import weakref  # noqa: E402
 
 from langfast_wsgi import embedded, exposure, note, runtime, settings, uploads  # noqa: E402
 from langfast_wsgi.observe import logs  # noqa: E402
@@ -134,7 +135,7 @@ def on_exit(server):
 
 def pre_request(worker, req):
     """A body that may be endless is never drained to keep the connection: that freezes a worker."""
-    req.body.langfast_request = req  # see uploads.refuse_body
+    req.body.langfast_request = weakref.ref(req)  # see uploads.refuse_body
     uploads.hold_continue(req)
     for name, value in req.headers:
         if name == "TRANSFER-ENCODING" or (

@@ -84,10 +84,11 @@ class Receiver:
 
 
 class PatientReceiver(Receiver):
-    """The same on a plain socket of gevent's: after a short piece it waits first.
+    """The same on a plain socket of gevent's: it waits first.
 
     gevent would look first, which nearly always finds nothing: a system call and an exception for
-    each piece. All share one buffer, because nobody else runs between its filling and its copying.
+    each piece. And where there is always something, nobody else would ever have a turn. All share
+    one buffer, because nobody else runs between its filling and its copying.
     """
 
     _buffer = memoryview(bytearray(PIECE))
@@ -97,19 +98,15 @@ class PatientReceiver(Receiver):
         hub = gevent.get_hub()
         self._wait = hub.wait
         self._readable = hub.loop.io(connection.fileno(), 1)
-        self._is_drained = True
 
     def __call__(self) -> bytes:
         """See Receiver."""
         while True:
-            if self._is_drained:
-                self._wait(self._readable)
+            self._wait(self._readable)
             try:
                 size = self._connection.recv_into(self._buffer)
             except BlockingIOError:
-                self._is_drained = True
                 continue
-            self._is_drained = size < PIECE
             return bytes(self._buffer[:size])
 
     def close(self) -> None:

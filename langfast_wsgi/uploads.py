@@ -23,7 +23,7 @@ def refuse_body(environ: dict[str, Any]) -> None:
     request is asked; ``gunicorn.conf.py`` left it with the body.
     """
     environ[UNREAD] = True
-    request = getattr(environ.get("wsgi.input"), "langfast_request", None)
+    request = getattr(environ.get("wsgi.input"), "langfast_request", lambda: None)()
     if request is not None:
         request.force_close()
 

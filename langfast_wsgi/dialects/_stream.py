@@ -11,6 +11,7 @@ This needs a server that shows the connection, and greenlets, which are not inte
 there is no outlet, and the request's own thread does it all.
 """
 
+import errno
 import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -86,8 +87,9 @@ class Body:
         self._connection = connection
         self._heartbeat = heartbeat
         self._written_at = time.monotonic()
-        self._bell: Bell | None = None
-        self._is_waiting = False
+        self._bell: Bell | None = None  # at which others may turn the crank
+        self._is_waiting = False  # at a pause, so that others may turn the crank
+        self._is_turned = False  # by somebody else, at this moment
         self._outlet: Outlet | None = None
         #: Finds the way past the server, once that has sent the first bytes.
         self.find_outlet: Callable[[], Outlet | None] = _no_outlet
@@ -96,7 +98,7 @@ class Body:
         return self
 
     def __next__(self) -> bytes:
-        """The next bytes for the server to send."""
+        """The next bytes for the server to send. Raises OSError where the caller has left."""
         for piece in self._frames:
             if isinstance(piece, bytes):
                 if not piece:
@@ -107,7 +109,8 @@ class Body:
                 continue
             if self._connection.gone():
                 self.close()
-                break
+                # Not the end: who closed one direction only must not take it for a whole answer.
+                raise BrokenPipeError(errno.EPIPE, "the caller has left")
             now = time.monotonic()
             if self._heartbeat and now - self._written_at >= self._heartbeat:
                 self._written_at = now
@@ -116,6 +119,7 @@ class Body:
 
     def close(self) -> None:
         """Abandon the run, if it is still going on."""
+        self.find_outlet = _no_outlet
         if self._bell is not None:
             self._bell.listener = None
         self._frames.close()
@@ -125,15 +129,18 @@ class Body:
         """Wait for the bell. Meanwhile whoever has news may turn the crank."""
         if self._outlet is None:
             self._outlet = self.find_outlet()
-            if self._outlet is not None:
-                self.find_outlet = _no_outlet
-        if self._bell is not bell:
+        if self._outlet is not None and self._bell is not bell:
+            if self._bell is not None:
+                self._bell.listener = None
             self._bell = bell
-            if self._outlet is not None:
-                bell.listener = self._turn
+            bell.listener = self._turn
         self._is_waiting = True
-        news = bell.wait()
-        self._is_waiting = False
+        try:
+            news = bell.wait()
+            while self._is_turned:  # by somebody who has to wait in the middle of it
+                news = bell.wait()
+        finally:
+            self._is_waiting = False
         if self._outlet is not None:
             self._outlet.flush()
         return news
@@ -143,15 +150,19 @@ class Body:
         outlet = self._outlet
         if not self._is_waiting or outlet is None:
             return False
-        self._is_waiting = False
-        for piece in self._frames:
-            if isinstance(piece, Pause):
-                self._is_waiting = True
-                return True
-            self._written_at = time.monotonic()
-            if piece and not outlet.send(piece):
-                return False
-        return False
+        self._is_waiting, self._is_turned = False, True
+        try:
+            for piece in self._frames:
+                if isinstance(piece, Pause):
+                    # At another bell (of a run behind the first) nobody waits yet.
+                    self._is_waiting = piece.bell is self._bell
+                    return self._is_waiting
+                self._written_at = time.monotonic()
+                if piece and not outlet.send(piece):
+                    return False
+            return False
+        finally:
+            self._is_turned = False
 
 
 def _no_outlet() -> None:
@@ -170,7 +181,8 @@ class Stream(Response):
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """As WSGI has it."""
-        self._body.find_outlet = lambda: self._find(start_response)
+        find = self._find  # not by way of self, which would be a ring that lives on
+        self._body.find_outlet = lambda: find(start_response)
         return super().__call__(environ, start_response)
 
     def get_app_iter(self, environ: Any) -> Iterable[bytes]:  # noqa: ARG002 - as werkzeug has it

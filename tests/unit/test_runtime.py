@@ -340,6 +340,38 @@ print(reader.value)
     assert patched_python(script).strip() == "b''"
 
 
+def test_who_reads_without_end_leaves_others_their_turns() -> None:
+    script = """
+import socket, gevent
+from langfast_wsgi import runtime
+ours, theirs = socket.socketpair()
+receive = runtime.receiver(ours)
+theirs.sendall(b"x")
+
+class Endless:
+    recv_into = staticmethod(len)  # as many as there is room for, always
+
+receive._connection = Endless()
+pieces = turns = 0
+
+def read():
+    global pieces
+    while pieces < 1000:
+        receive()
+        pieces += 1
+
+def live():
+    global turns
+    while pieces < 1000:
+        gevent.sleep(0)
+        turns += 1
+
+gevent.joinall([gevent.spawn(read), gevent.spawn(live)])
+print(turns > 900)
+"""
+    assert patched_python(script).strip() == "True"
+
+
 def test_elsewhere_a_receiver_is_the_sockets_own_recv() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:

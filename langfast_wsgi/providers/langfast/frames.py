@@ -19,7 +19,7 @@ from typing import Any
 from websocket import WebSocketConnectionClosedException, WebSocketPayloadException
 
 CHUNK = b'42["execution:chunk",'
-FRAME_BYTES = 16 * 1024 * 1024  # no answer is that long, and decoding it would hold up the rest
+FRAME_BYTES = 32 * 1024 * 1024  # the longest answer, each character an escape of six bytes
 _TEXT_FRAME = 0x81  # FIN, no extension, opcode 1
 
 
@@ -38,6 +38,7 @@ class ChunkTap:
         self._take = take
         self._buffer = b""
         self._at = 0
+        self._lent = 0  # bytes that the library has read for its next message
         #: When bytes came last, on the monotonic clock.
         self.heard_at = time.monotonic()
         websocket.frame_buffer.recv = self._read_some
@@ -73,6 +74,7 @@ class ChunkTap:
             if not buffer.startswith(CHUNK, begin) or not take(buffer[begin:end]):
                 break
             self._at = end
+        self._lent = 0
         return self._websocket.recv()
 
     def _more(self, size: int) -> None:
@@ -94,8 +96,11 @@ class ChunkTap:
 
     def _read_some(self, size: int) -> bytes:
         """What the library reads through, once it has a frame to itself."""
+        if self._lent > FRAME_BYTES:
+            raise WebSocketPayloadException("a message that is too long")
         if self._at >= len(self._buffer):
             self._buffer, self._at = self._receive(), 0
         begin = self._at
         self._at = min(begin + size, len(self._buffer))
+        self._lent += self._at - begin
         return self._buffer[begin : self._at]

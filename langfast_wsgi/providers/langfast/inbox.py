@@ -1,8 +1,9 @@
 """The runs in flight on one account: which event belongs to whose mailbox.
 
 Runs are told apart by the id that the start call returns. Events may arrive before that answer, so
-while a start is pending, events of unknown ids are kept (the newest text of each, bounded). Ids of
-runs that ended or were abandoned are remembered for a while, so that their late events do not fill
+while a start is pending, events of unknown ids are kept (the newest text of each, bounded; of what
+is too long for that at least its length, lest a rest be taken for the whole). Ids of runs that
+ended or were abandoned are remembered for a while, so that their late events do not fill
 that buffer. An event without an id belongs to the only run on the account, also while its start is
 pending; with several in flight it belongs to nobody.
 
@@ -37,12 +38,15 @@ class Update:
     job_id: str | None
     text: str | None = None
     ending: Ending | None = None
+    #: A status that nobody knows, as it was said.
+    odd_status: str | None = None
 
 
 @dataclass(slots=True)
 class _Early:
     update: Update
     since: float
+    lost: int = 0  # characters that were too many to be kept
 
 
 class Inbox:
@@ -83,6 +87,7 @@ class Inbox:
                 return
             early = self._bind(mailbox, job_id)
         if early is not None:
+            mailbox.least = early.lost
             mailbox.put(early.update.text, early.update.ending)
 
     def forget(self, mailbox: Mailbox) -> None:
@@ -121,8 +126,8 @@ class Inbox:
         mailbox = self._live.get(update.job_id) if update.job_id is not None else None
         if mailbox is None:
             mailbox = self._find(update)
-        if mailbox is not None:
-            mailbox.put(update.text, update.ending)
+        if mailbox is not None and not mailbox.put(update.text, update.ending):
+            _ENDED.inc()
 
     def interrupt(self) -> None:
         """The socket under all runs went away."""
@@ -185,15 +190,17 @@ class Inbox:
 
     def _trim(self, now: float) -> None:
         size = sum(len(one.update.text or "") for one in self._early.values())
+        while size > EARLY_CHARACTERS:  # the largest goes, which is nobody else's fault
+            largest = max(self._early.values(), key=lambda one: len(one.update.text or ""))
+            length = len(largest.update.text or "")
+            largest.lost, largest.update.text = max(length, largest.lost), None
+            size -= length
+            _OVERFLOW.inc()
         while self._early:
             oldest = next(iter(self._early))
-            if size > EARLY_CHARACTERS:  # the largest, which is nobody else's fault
-                victim = max(self._early, key=lambda one: len(self._early[one].update.text or ""))
-            elif len(self._early) > EARLY_IDS or now - self._early[oldest].since > EARLY_SECONDS:
-                victim = oldest
-            else:
+            if len(self._early) <= EARLY_IDS and now - self._early[oldest].since <= EARLY_SECONDS:
                 return
-            size -= len(self._early.pop(victim).update.text or "")
+            del self._early[oldest]
             _OVERFLOW.inc()
 
     def _remember(self, job_id: str) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple, TypeAlias
 
-from langfast_wsgi.errors import GatewayError
+from langfast_wsgi.errors import GatewayError, UpstreamGarbled
 
 Ending: TypeAlias = str | GatewayError
 """A finish reason, or the fault that ended the run."""
@@ -36,7 +36,17 @@ class News(NamedTuple):
 class Mailbox:
     """The events of one run on their way from the socket to the caller."""
 
-    __slots__ = ("_bell", "_ending", "_fresh", "_taken", "_text", "_writing", "listener", "lost_at")
+    __slots__ = (
+        "_bell",
+        "_ending",
+        "_fresh",
+        "_taken",
+        "_text",
+        "_writing",
+        "least",
+        "listener",
+        "lost_at",
+    )
 
     def __init__(self, writing: AbstractContextManager[object] | None = None) -> None:
         self._text = ""
@@ -46,28 +56,33 @@ class Mailbox:
         self._writing = writing or threading.Lock()
         self._bell = threading.Lock()
         self._bell.acquire()
+        #: Characters that were said, as far as is known: an end behind fewer is none.
+        self.least = 0
         #: See Bell.
         self.listener: Callable[[], bool] | None = None
         #: When the socket went away under this run (monotonic clock); None while all is well.
         self.lost_at: float | None = None
 
-    def put(self, text: str | None, ending: Ending | None = None) -> None:
-        """The whole text so far, and the end if it is known.
+    def put(self, text: str | None, ending: Ending | None = None) -> bool:
+        """The whole text so far, and the end if it is known; False where that is over.
 
         Shorter text is late text: it only counts as a sign of life. The first end wins, and nothing
         comes after it.
         """
         with self._writing:
             if self._ending is not None:
-                return
+                return False
             if text is not None and not _is_late(text, self._text):
                 self._text = text
+            if isinstance(ending, str) and len(self._text) < self.least:
+                ending = UpstreamGarbled("A part of the answer was lost: it came too early.")
             self._ending = ending
             self.lost_at = None
             self._fresh = True
         listener = self.listener
         if listener is None or ending is not None or not listener():
             self.tick()
+        return True
 
     def end(self, ending: Ending) -> None:
         """Nothing comes after this. The first end wins."""

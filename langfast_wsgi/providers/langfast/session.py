@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 _library_log = logging.Logger("socketio", logging.ERROR)
 _library_log.parent = log  # a handler of ours that fails is to be seen
 
+ODD_STATUSES = 50
+_odd_statuses: set[str] = set()  # of which a log line was written
+
 _MEANINGLESS = metrics.DROPPED.labels("meaningless")
 _UNKNOWN = metrics.DROPPED.labels("unknown_event")
 
@@ -85,7 +88,7 @@ class _Client(socketio.Client):
     def _handle_eio_message(self, data: Any) -> None:
         try:
             super()._handle_eio_message(data)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # Who speaks nonsense is not trusted to have said all the rest: connect anew.
             _MEANINGLESS.inc()
             log.warning("the upstream's socket speaks nonsense: %s", one_line(error))
@@ -163,9 +166,10 @@ class Session:
             socketio.exceptions.ConnectionError,
             OSError,
             ValueError,
-            KeyError,  # these three: an opening packet that is none
+            KeyError,  # these four: an opening packet that is none
             TypeError,
             AttributeError,
+            RecursionError,
         ) as error:
             self.close()
             raise UpstreamUnreachable(
@@ -244,9 +248,11 @@ class Session:
         update = translate.chunk(argument)
         if update is None:
             _MEANINGLESS.inc()
-            log.debug("chunk without meaning: %s", one_line(argument))
-        else:
-            self._deliver(update)
+            log.debug("chunk without meaning: %s", type(argument).__name__)  # may be large, or deep
+            return
+        if update.odd_status is not None:
+            _wonder(update.odd_status)
+        self._deliver(update)
 
     def _take_chunk(self, payload: bytes) -> bool:
         """A chunk frame in the read loop; False where the library shall have it."""
@@ -265,4 +271,12 @@ class Session:
 
     def _on_anything_else(self, event: str, *arguments: object) -> None:
         _UNKNOWN.inc()
-        log.debug("unknown event %s: %s", one_line(event), one_line(arguments))
+        log.debug("unknown event %s, %d arguments", one_line(event), len(arguments))
+
+
+def _wonder(status: str) -> None:
+    """A status that nobody knows counts as running; whoever reads the log may know better."""
+    status = status[:100]
+    if status not in _odd_statuses and len(_odd_statuses) < ODD_STATUSES:
+        _odd_statuses.add(status)
+        log.warning("a status that nobody knows, taken as running: %s", one_line(status))

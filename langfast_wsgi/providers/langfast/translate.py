@@ -15,6 +15,8 @@ from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import RunFailed
 from langfast_wsgi.providers.langfast.inbox import Update
 
+RUNNING = "in_progress"
+COMPLETED = "completed"
 FAILURES = frozenset({"failed", "failure", "error", "cancelled", "canceled", "timeout"})
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -127,10 +129,14 @@ def _read(found: dict[str, Any]) -> Update:
         job_id if isinstance(job_id, str) and job_id else None,
         content if isinstance(content, str) else None,
     )
-    if status == "completed":
+    if status == RUNNING or not isinstance(status, str):
+        return update
+    if status == COMPLETED:
         update.ending = finish_reason(found.get("finish_reason"))
-    elif isinstance(status, str) and status in FAILURES:
+    elif status in FAILURES:
         update.ending = RunFailed(f"The upstream says that the run {_failure(status, found)}")
+    else:
+        update.odd_status = status
     return update
 
 

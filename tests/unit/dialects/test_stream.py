@@ -1,13 +1,15 @@
 """Who turns the crank of a stream: the request's own thread, and whoever brings text meanwhile."""
 
+import gc
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 
 import pytest
 
 from langfast_wsgi.conversation.events import Event, Finished, Pause, Replaced, Text
-from langfast_wsgi.dialects._stream import HEARTBEAT, Body, frames
+from langfast_wsgi.dialects._stream import HEARTBEAT, Body, Stream, frames
 from langfast_wsgi.dialects.chat.encode import ChunkEncoder
 from langfast_wsgi.errors import RunFailed
 from tests.support.builders import wait_for
@@ -88,11 +90,18 @@ class Caller:
 class Case:
     """A body, and the server that iterates over it in a thread of its own."""
 
-    def __init__(self, outlet: Outlet | None, heartbeat: float = 0) -> None:
+    def __init__(
+        self,
+        outlet: Outlet | None,
+        heartbeat: float = 0,
+        events: Generator[Event, None, None] | None = None,
+    ) -> None:
         self.source, self.outlet, self.caller = Source(), outlet, Caller()
-        events = self.source.events()
+        self.left = False
+        self.events = events or self.source.events()
         encoder = ChunkEncoder("id", 1, "m", None, False)
-        self.body = Body(events, frames(events, None, encoder, "req"), self.caller, heartbeat)
+        pieces = frames(self.events, None, encoder, "req")
+        self.body = Body(self.events, pieces, self.caller, heartbeat)
         self.body.find_outlet = lambda: outlet
         self.served = b""
         self._server = threading.Thread(target=self._serve, daemon=True)
@@ -100,18 +109,22 @@ class Case:
         wait_for(lambda: self.body._is_waiting)
 
     def _serve(self) -> None:
-        for piece in self.body:
-            self.served += piece
-            if self.outlet is not None:
-                assert not self.outlet.rest, "the server wrote between a frame and its rest"
-                self.outlet.taken += piece
-        self.body.close()
+        try:
+            for piece in self.body:
+                self.served += piece
+                if self.outlet is not None:
+                    assert not self.outlet.rest, "the server wrote between a frame and its rest"
+                    self.outlet.taken += piece
+        except BrokenPipeError:
+            self.left = True
+        finally:
+            self.body.close()
 
     def over(self) -> bytes:
         """All that the caller got, once the stream is over."""
         self._server.join(10)
         assert not self._server.is_alive()
-        assert self.source.closed
+        assert self.events.gi_frame is None, "closed"
         assert self.source.listener is None
         return self.outlet.taken if self.outlet is not None else self.served
 
@@ -226,6 +239,7 @@ def test_a_caller_that_left_is_noticed_when_the_time_comes_to_look() -> None:
     case.caller.left = True
     case.source.tick()
     case.over()
+    assert case.left, "the server must not put an end behind what is no whole answer"
 
 
 def test_an_abandoned_stream_is_listened_to_no_more() -> None:
@@ -242,3 +256,76 @@ def test_an_abandoned_stream_is_listened_to_no_more() -> None:
     body.close()
     assert source.listener is None
     assert source.closed
+
+
+# --- what may come between
+
+
+def test_a_run_behind_the_first_is_waited_for_at_its_own_bell() -> None:
+    first, second = Source(), Source()
+
+    def asked_twice() -> Generator[Event, None, None]:
+        for event in first.events():
+            if isinstance(event, Text) and event.delta == "no":
+                break
+            yield event
+        yield from second.events()
+
+    case = Case(Outlet(), events=asked_twice())
+    first.say(Text("a"))
+    assert first.woken == 0
+    first.say(Text("no"))  # whoever brings this begins the other run
+    wait_for(lambda: second.listener is not None)
+    assert first.listener is None
+    assert first.woken == 1
+    second.say(Text("b"))
+    assert second.woken == 0
+    second.say(Finished("stop"))
+    data = case.over()
+    assert texts(data) == "a|b"
+    assert data.endswith(b"data: [DONE]\n\n")
+
+
+def test_who_is_held_up_at_the_crank_is_waited_for() -> None:
+    outlet = Outlet()
+    case = Case(outlet)
+    reached, go_on = threading.Event(), threading.Event()
+    send = outlet.send
+
+    def slow(data: bytes) -> bool:
+        reached.set()
+        assert go_on.wait(10)
+        return send(data)
+
+    outlet.send = slow  # type: ignore[method-assign]
+    writer = threading.Thread(target=lambda: case.source.say(Text("a")), daemon=True)
+    writer.start()
+    assert reached.wait(10)
+    case.source.waiting.append(Text("b"))
+    case.source.tick()  # the clock, in this very moment
+    wait_for(lambda: case.source.woken == 1)
+    assert texts(case.served) == "", "two at one crank"
+    go_on.set()
+    writer.join(10)
+    case.source.say(Finished("stop"))
+    assert texts(case.over()) == "a|b"
+
+
+def test_a_stream_without_any_pause_leaves_nothing_to_the_garbage_collector() -> None:
+    source = Source()
+    source.waiting.extend([Text("a", last=True), Finished("stop")])
+    events = source.events()
+    encoder = ChunkEncoder("id", 1, "m", None, False)
+    gc.collect()
+    gc.disable()
+    try:
+        body = Body(events, frames(events, None, encoder, "req"), Caller(), 0)
+        stream = Stream(body, lambda _: None)
+        answer = stream({"REQUEST_METHOD": "POST"}, lambda *_: None)
+        assert b"".join(answer).endswith(b"data: [DONE]\n\n")
+        answer.close()  # type: ignore[attr-defined]
+        left = weakref.ref(body)
+        del body, stream, answer
+        assert left() is None
+    finally:
+        gc.enable()

@@ -203,3 +203,40 @@ def test_c29_a_frame_that_is_too_long_is_not_waited_for() -> None:
     tap = tapped(connected(head + CHUNK), lambda _: True)
     with pytest.raises(websocket.WebSocketPayloadException):
         tap.recv()
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [bytes([0x82, 127]) + (FRAME_BYTES + 1).to_bytes(8, "big")],
+        [frame(b"x" * PIECE, fin=False), *([frame(b"x" * PIECE, CONTINUATION, fin=False)] * 512)],
+    ],
+    ids=["binary", "in fragments"],
+)
+def test_c29_a_message_that_is_too_long_is_not_collected_by_the_library(
+    frames: list[bytes],
+) -> None:
+    read = [0]
+
+    def endless(data: bytes) -> Callable[[], bytes]:
+        def receive() -> bytes:
+            nonlocal data
+            piece, data = data[:PIECE] or b"x" * PIECE, data[PIECE:]
+            read[0] += len(piece)
+            return piece
+
+        return receive
+
+    tap = ChunkTap(connected(b""), endless(b"".join(frames)), lambda _: True)
+    with pytest.raises(websocket.WebSocketPayloadException):
+        tap.recv()
+    assert read[0] < FRAME_BYTES + 4 * PIECE
+
+
+def test_c29_the_length_of_a_message_counts_from_its_own_beginning() -> None:
+    count = FRAME_BYTES // PIECE + 8
+    pieces = iter([frame(b"x" * PIECE, BINARY)] * count + [frame(b"2")])
+    tap = ChunkTap(connected(b""), lambda: next(pieces), lambda _: True)
+    for _ in range(count):
+        assert len(tap.recv()) == PIECE
+    assert tap.recv() == "2"

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from langfast_wsgi.errors import SessionLost
+from langfast_wsgi.errors import RunFailed, SessionLost, UpstreamGarbled
 from langfast_wsgi.providers.langfast.inbox import (
     EARLY_CHARACTERS,
     EARLY_IDS,
@@ -40,7 +40,7 @@ def started(inbox: Inbox, job_id: str | None) -> Mailbox:
 # --- by id
 
 
-def test_an_event_reaches_the_run_whose_id_it_bears_and_no_other() -> None:
+def test_c28_an_event_reaches_the_run_whose_id_it_bears_and_no_other() -> None:
     inbox = Inbox()
     first, second = started(inbox, "a"), started(inbox, "b")
     inbox.deliver(Update("b", "for b"))
@@ -50,7 +50,7 @@ def test_an_event_reaches_the_run_whose_id_it_bears_and_no_other() -> None:
     assert len(inbox) == 2
 
 
-def test_an_event_of_nobodys_run_is_dropped_and_counted() -> None:
+def test_c12_an_event_of_nobodys_run_is_dropped_and_counted() -> None:
     inbox = Inbox()
     mailbox = started(inbox, "a")
     with dropped("unknown_run") as grew:
@@ -59,7 +59,19 @@ def test_an_event_of_nobodys_run_is_dropped_and_counted() -> None:
     assert taken(mailbox, 0) is None
 
 
-def test_late_events_of_an_ended_run_are_dropped_and_counted() -> None:
+def test_c23_an_event_right_behind_the_end_is_dropped_and_counted() -> None:
+    """The caller has not even been woken yet."""
+    inbox = Inbox()
+    mailbox = started(inbox, "a")
+    inbox.deliver(Update("a", "whole", "stop"))
+    with dropped("ended_run") as grew:
+        inbox.deliver(Update("a", "whole (late)"))
+        inbox.deliver(Update("a", "whole (late)", "length"))
+        assert grew() == 2
+    assert taken(mailbox, 0) == News("whole", "stop")
+
+
+def test_c12_c23_late_events_of_an_ended_run_are_dropped_and_counted() -> None:
     inbox = Inbox()
     mailbox = started(inbox, "a")
     inbox.forget(mailbox)
@@ -100,7 +112,7 @@ def test_forgetting_twice_does_no_harm() -> None:
 # --- events before the start's answer
 
 
-def test_what_came_before_the_starts_answer_is_handed_over_with_it() -> None:
+def test_c11_what_came_before_the_starts_answer_is_handed_over_with_it() -> None:
     inbox = Inbox()
     mailbox = expecting(inbox)
     inbox.deliver(Update("a", "He"))
@@ -152,7 +164,7 @@ def test_early_events_are_let_go_when_the_start_came_to_nothing() -> None:
     assert taken(second, 0) is None
 
 
-def test_of_too_many_early_runs_the_oldest_are_let_go() -> None:
+def test_c11_of_too_many_early_runs_the_oldest_are_let_go() -> None:
     inbox = Inbox()
     mailboxes = [expecting(inbox) for _ in range(EARLY_IDS + 1)]
     with dropped("early_overflow") as grew:
@@ -166,7 +178,7 @@ def test_of_too_many_early_runs_the_oldest_are_let_go() -> None:
         assert taken(mailbox, 0) == News(f"text {number}", None)
 
 
-def test_of_too_much_early_text_the_largest_is_let_go() -> None:
+def test_c11_of_too_much_early_text_the_largest_is_let_go() -> None:
     """Else one run's flood would cost another its text."""
     inbox = Inbox()
     first, second = expecting(inbox), expecting(inbox)
@@ -177,7 +189,7 @@ def test_of_too_much_early_text_the_largest_is_let_go() -> None:
     inbox.assign(first, "a")
     inbox.assign(second, "b")
     assert taken(first, 0) == News("a few words", None)
-    assert taken(second, 0) is None
+    assert taken(second, 0) == News(None, None)
 
 
 def test_an_early_text_that_is_too_large_by_itself_is_let_go() -> None:
@@ -187,9 +199,55 @@ def test_an_early_text_that_is_too_large_by_itself_is_let_go() -> None:
         inbox.deliver(Update("a", "x" * (EARLY_CHARACTERS + 1)))
         assert grew() == 1
     inbox.assign(mailbox, "a")
-    assert taken(mailbox, 0) is None
+    assert taken(mailbox, 0) == News(None, None)
     inbox.deliver(Update("a", "x" * (EARLY_CHARACTERS + 2)))
     assert taken(mailbox, 0) == News("x" * (EARLY_CHARACTERS + 2), None)
+    inbox.deliver(Update("a", None, "stop"))
+    assert taken(mailbox, 0) == News(None, "stop"), "it is whole again"
+
+
+TOO_LONG = "x" * (EARLY_CHARACTERS + 1)
+
+
+@pytest.mark.parametrize(
+    "updates",
+    [
+        [Update("a", TOO_LONG, "stop")],
+        [Update("a", TOO_LONG), Update("a", None, "stop")],
+        [Update("a", TOO_LONG), Update("a", "", "stop")],
+        [Update("a", TOO_LONG), Update("a", TOO_LONG[:1], "stop")],
+        [Update("a", TOO_LONG), Update("a", TOO_LONG[:-1], "stop")],
+    ],
+    ids=["with the end", "no text", "empty text", "a beginning", "all but a letter"],
+)
+@pytest.mark.parametrize("early", [True, False], ids=["early end", "later end"])
+def test_c11_what_is_left_of_a_text_that_came_too_early_never_looks_whole(
+    updates: list[Update], early: bool
+) -> None:
+    inbox = Inbox()
+    mailbox = expecting(inbox)
+    *before, last = updates
+    for update in updates if early else before:
+        inbox.deliver(update)
+    inbox.assign(mailbox, "a")
+    inbox.deliver(last)
+    news = taken(mailbox, 0)
+    assert news is not None
+    if early or before:
+        assert isinstance(news.ending, UpstreamGarbled)
+    else:
+        assert news == News(TOO_LONG, "stop")
+
+
+def test_c11_a_failure_behind_a_text_that_came_too_early_stays_what_it_is() -> None:
+    inbox = Inbox()
+    mailbox = expecting(inbox)
+    fault = RunFailed("no")
+    inbox.deliver(Update("a", TOO_LONG, fault))
+    inbox.assign(mailbox, "a")
+    news = taken(mailbox, 0)
+    assert news is not None
+    assert news.ending is fault
 
 
 def test_the_size_of_early_text_counts_once_per_run_not_per_event() -> None:
@@ -203,7 +261,7 @@ def test_the_size_of_early_text_counts_once_per_run_not_per_event() -> None:
     assert taken(mailbox, 0) is not None
 
 
-def test_early_events_are_kept_for_a_while_only() -> None:
+def test_c11_early_events_are_kept_for_a_while_only() -> None:
     clock = FakeClock()
     inbox = Inbox(clock)
     first, second = expecting(inbox), expecting(inbox)
@@ -273,7 +331,7 @@ def test_an_event_without_an_id_belongs_to_the_only_run_whose_start_is_pending()
     assert taken(mailbox, 0) == News("text", None)
 
 
-def test_an_event_without_an_id_belongs_to_nobody_when_there_are_several() -> None:
+def test_c17_an_event_without_an_id_belongs_to_nobody_when_there_are_several() -> None:
     inbox = Inbox()
     first, second = started(inbox, "a"), expecting(inbox)
     with dropped("no_id") as grew:

@@ -28,7 +28,7 @@ def test_the_newest_text_replaces_what_was_not_taken() -> None:
     assert taken(mailbox, 0) is None
 
 
-def test_shorter_text_is_late_and_only_a_sign_of_life() -> None:
+def test_c13_shorter_text_is_late_and_only_a_sign_of_life() -> None:
     mailbox = Mailbox()
     mailbox.put("abc")
     mailbox.put("ab")
@@ -83,11 +83,21 @@ def test_the_end_of_a_text_that_was_taken_comes_alone() -> None:
 
 
 @pytest.mark.parametrize("second", ["length", SessionLost("gone")])
-def test_the_first_end_wins(second: Ending) -> None:
+def test_c23_the_first_end_wins(second: Ending) -> None:
     mailbox = Mailbox()
     mailbox.end("stop")
     mailbox.end(second)
     assert taken(mailbox, 0) == News(None, "stop")
+
+
+def test_an_end_behind_less_text_than_was_said_is_a_fault() -> None:
+    for text, whole in (("ab", False), ("abc", True)):
+        mailbox = Mailbox()
+        mailbox.least = 3
+        mailbox.put(text, "stop")
+        news = taken(mailbox, 0)
+        assert news is not None
+        assert (news.text, news.ending == "stop") == (text, whole)
 
 
 def test_a_fault_is_an_end() -> None:
@@ -99,7 +109,7 @@ def test_a_fault_is_an_end() -> None:
     assert (news.text, news.ending) == ("a", fault)
 
 
-def test_nothing_counts_behind_the_end() -> None:
+def test_c23_nothing_counts_behind_the_end() -> None:
     mailbox = Mailbox()
     mailbox.put("a")
     mailbox.end("stop")

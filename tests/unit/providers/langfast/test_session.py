@@ -17,6 +17,7 @@ import simple_websocket
 import socketio
 
 from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreachable
+from langfast_wsgi.providers.langfast import session as session_module
 from langfast_wsgi.providers.langfast.answer import tls_context
 from langfast_wsgi.providers.langfast.inbox import Update
 from langfast_wsgi.providers.langfast.session import Session
@@ -277,6 +278,21 @@ def test_c19_a_binary_event_is_delivered(server: Server, joined: Case) -> None:
     assert delivered(joined, 1) == [Update(None, "text")]
 
 
+def test_c25_an_unknown_status_is_logged_once_per_value(
+    server: Server, joined: Case, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "_odd_statuses", set())
+    for number in range(60):
+        status = "thinking" if number < 8 else f"odd\n{number}"
+        said = {"executionId": "j", "status": status, "content": "x" * number}
+        server.say(event("execution:chunk", said), event("execution:chunk", json.dumps(said)))
+    assert all(update.ending is None for update in delivered(joined, 120))
+    lines = [one.getMessage() for one in caplog.records if "status" in one.getMessage()]
+    assert sum("thinking" in line for line in lines) == 1
+    assert len(lines) == session_module.ODD_STATUSES, "however many values there are"
+    assert all(line.isprintable() for line in lines)
+
+
 def test_c17_an_event_without_meaning_is_dropped_and_counted(server: Server, joined: Case) -> None:
     with (
         counted("langfast_dropped_events_total", reason="meaningless") as meaningless,
@@ -345,6 +361,7 @@ def test_c29_bytes_that_are_no_utf_8_end_the_connection(server: Server, joined: 
 def test_c10_a_connection_without_even_a_ping_is_lost_after_its_patience(joined: Case) -> None:
     engine = joined.session._client.eio
     patience = engine.ping_interval + engine.ping_timeout
+    assert patience == 45, "as the other side said"
     wait_for(lambda: engine.is_reading)
     joined.session.cut_if_dead(time.monotonic() + patience - 1)
     assert joined.session.is_open

@@ -95,7 +95,7 @@ DONE = {"executionId": "j", "status": "completed", "finish_reason": "length", "c
         ({**RUNNING, "content": None}, Update("j")),
         ({**RUNNING, "content": 7}, Update("j")),
         ({**RUNNING, "content": ""}, Update("j", "")),
-        ({**RUNNING, "status": "thinking"}, Update("j", "abc")),
+        ({**RUNNING, "status": "thinking"}, Update("j", "abc", odd_status="thinking")),
         ({**RUNNING, "status": None}, Update("j", "abc")),
         ({**RUNNING, "status": ["completed"]}, Update("j", "abc")),
         ({**RUNNING, "extra": {"a": 1}}, Update("j", "abc")),
