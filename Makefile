@@ -11,7 +11,7 @@ CODE = langfast_wsgi tests benchmarks setup.py gunicorn.conf.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast lint format types imports lock clean
-.PHONY: bench bench-docs bench-quick bench-profile
+.PHONY: bench bench-docs bench-quick bench-profile faults soak fuzz
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,17 @@ bench-quick: $(VENV)/.test ## count what a chunk costs, and print short figures
 
 bench-profile: $(VENV)/.bench ## where the worker's time goes
 	$(BIN)/python -m benchmarks profile
+
+faults: $(VENV)/.test ## the whole fault catalogue, kills at every chunk, histories under a nemesis (an hour)
+	$(BIN)/python -m tests.faults catalogue
+	$(BIN)/python -m tests.faults all
+
+soak: $(VENV)/.test ## ten minutes over tokens that live a minute and sockets that live half of one
+	$(BIN)/python -m tests.faults soak
+
+fuzz: $(VENV)/.test ## 10,000 requests and 5,000 upstream payloads that nobody thought of (8 minutes)
+	FUZZ=long $(BIN)/python -m pytest tests/system/test_fuzzed_requests.py \
+		tests/unit/providers/langfast/test_fuzzed_upstream.py
 
 lock: $(VENV)/.test ## resolve the ranges of setup.cfg anew into the two locked lists
 	$(BIN)/pip-compile $(LOCK) --extra redis --output-file requirements.txt setup.py

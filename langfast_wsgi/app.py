@@ -21,7 +21,11 @@ from langfast_wsgi.dialects import models
 from langfast_wsgi.dialects._http import LEFT, CallerLeft
 from langfast_wsgi.dialects._openai import begin, error_response, refuse, sign
 from langfast_wsgi.dialects._service import Service
+from langfast_wsgi.dialects.chat import openapi as chat_openapi
 from langfast_wsgi.dialects.chat import routes as chat
+from langfast_wsgi.dialects.openapi import health as health_openapi
+from langfast_wsgi.dialects.openapi import models as models_openapi
+from langfast_wsgi.dialects.openapi import routes as openapi
 from langfast_wsgi.errors import BadRequest, GatewayError
 from langfast_wsgi.gateway import Gateway
 from langfast_wsgi.observe import logs
@@ -32,6 +36,7 @@ from langfast_wsgi.settings import Settings, current, metrics_folder
 log = logging.getLogger(__name__)
 
 DIALECTS = (chat.blueprint, models.blueprint)
+DESCRIBED = (chat_openapi.described, models_openapi.described, health_openapi.described)
 SHUTDOWN_MARGIN = 1.5  # seconds that open streams have for their error event to leave
 
 
@@ -68,6 +73,8 @@ class Langfast:
             blueprint.before_request(admission.check)
             app.register_blueprint(self._dressed(blueprint))
         app.register_blueprint(self._dressed(health.blueprint(self.gateway, admission.check)))
+        document = openapi.blueprint(DESCRIBED, keyed=not admission.is_open)
+        app.register_blueprint(self._dressed(document))
 
     def _dressed(self, blueprint: Blueprint) -> Blueprint:
         """The blueprint with our headers, envelope and deadline, in whatever application it is."""

@@ -22,7 +22,14 @@ def blueprint(gateway: Callable[[], Gateway], check_key: Callable[[], None]) -> 
                 "version": __version__,
                 "description": "An OpenAI-compatible API in front of a prompt runner.",
                 "documentation": "README.md and docs/ of the source tree",
-                "routes": ["/v1/chat/completions", "/v1/models", "/healthz", "/readyz", "/metrics"],
+                "routes": [
+                    "/v1/chat/completions",
+                    "/v1/models",
+                    "/openapi.json",
+                    "/healthz",
+                    "/readyz",
+                    "/metrics",
+                ],
             }
         )
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import SecretStr
 from pythonjsonlogger.json import JsonFormatter
 
 from langfast_wsgi.observe.stderr import StandardError
@@ -13,6 +14,8 @@ from langfast_wsgi.settings import Settings
 LOGGER = "langfast_wsgi"
 LONGEST_VALUE = 200
 LONGEST_MESSAGE = 1000
+SHORTEST_SECRET = 8  # characters: what is shorter stands in other words, too
+MOST_SECRETS = 200
 
 _NAMES = r"(?:access_token|refresh_token|apikey|api_key|password|token)"
 _SECRET = re.compile(
@@ -20,8 +23,9 @@ _SECRET = re.compile(
     rf"""({_NAMES}["']\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)"""
     rf"""|({_NAMES}(?:\\+["'])\s*:\s*)(?P<quote>\\+")(?:.*?)(?:(?P=quote)|$)"""
     # key=value, key: value
-    rf"""|({_NAMES}["']?\s*[:=]\s*["']?(?:bearer\s+)?)[^\s"',;&}}]+"""
-    r"""|(bearer\s+)[^\s"',;]+"""
+    # An escaped line end is no part of a value: another name may follow it.
+    rf"""|({_NAMES}["']?\s*[:=]\s*["']?(?:bearer\s+)?)(?:(?!\\[nrt])[^\s"',;&}}])+"""
+    r"""|(bearer\s+)(?:(?!\\[nrt])[^\s"',;])+"""
     # What looks like a JWT, wherever it stands.
     r"""|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?""",
     re.IGNORECASE,
@@ -31,8 +35,22 @@ _HINTS = ("token", "bearer", "apikey", "api_key", "password", "eyj")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
+_hidden: tuple[str, ...] = ()
+
+
+def hide(*secrets: str) -> None:
+    """From now on these are masked by their value, wherever they stand; the newest 200."""
+    global _hidden
+    new = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    kept = [secret for secret in _hidden if secret not in new]
+    _hidden = tuple([*kept, *new][-MOST_SECRETS:])
+
+
 def mask(text: str) -> str:
-    """The text without bearer tokens, JWTs, and values of fields that hold secrets."""
+    """The text without known secrets, bearer tokens, JWTs, and values of fields that hold some."""
+    for secret in _hidden:
+        if secret in text:
+            text = text.replace(secret, "***")
     plain = text.casefold()
     if not any(hint in plain for hint in _HINTS):  # nearly every line, at a fiftieth of the price
         return text
@@ -130,7 +148,9 @@ class MaskingJson(JsonFormatter):
 
 
 def config(settings: Settings) -> dict[str, Any]:
-    """The logging configuration, also for gunicorn's own loggers."""
+    """The logging configuration, also for gunicorn's own loggers; hides the settings' secrets."""
+    secrets = (value for _, value in settings if isinstance(value, SecretStr))
+    hide(*settings.api_keys, *(secret.get_secret_value() for secret in secrets))
     level = settings.log_level.upper()
     plain: dict[str, Any] = {
         "()": MaskingText,

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import requests
 
+from tests.support.canaries import Canaries, Watch, anon_key_of_embedded, new
 from tests.support.emulator import EmulatorProcess
 
 ROOT = Path(__file__).parents[2]
@@ -23,15 +24,26 @@ PATIENCE = 20.0
 
 
 class GatewayProcess:
-    """One running gateway."""
+    """One running gateway. Callers show a key that nobody asked for, where none is asked for."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        port: int,
+        log: IO[str],
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.process = process
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._log = log
-        self.http = requests.Session()
-        self.http.trust_env = False
+        self._settings = settings or {}
+        self.watch = Watch(Canaries(self._settings))
+        self.http = self._client()
+        if "API_MASTER_KEY" not in self._settings:
+            key = new("callers-key")
+            self.watch.canaries.plant("a caller's key", key)
+            self.http.headers["Authorization"] = f"Bearer {key}"
 
     def __repr__(self) -> str:
         return f"<GatewayProcess {self.url} pid={self.process.pid}>"
@@ -85,6 +97,33 @@ class GatewayProcess:
             return self.get(path).status_code == 200
         except requests.ConnectionError:
             return False
+
+    def _client(self) -> requests.Session:
+        client = requests.Session()
+        client.trust_env = False
+        client.hooks["response"].append(self.watch)
+        return client
+
+    def look_for_secrets(self) -> None:
+        """At the end, while it runs: its last metrics, and what its own emulator's key is."""
+        if self.process.poll() is not None:
+            return
+        if "SUPABASE_URL" not in self._settings:
+            self.watch.canaries.plant("anon key", anon_key_of_embedded(self.process.pid))
+        key = self._settings.get("API_MASTER_KEY", "").partition(",")[0]
+        with self._client() as client:
+            try:
+                client.get(
+                    f"{self.url}/metrics", headers={"Authorization": f"Bearer {key}"}, timeout=2
+                )
+            except requests.RequestException:
+                pass  # a test may leave it in any state
+
+    def check_secrets(self) -> None:
+        """When it has ended: none in its log, its last metrics, the errors that were heard."""
+        self.watch.look("the log", self.log())
+        self.watch.look("/metrics", self.watch.metrics)
+        assert not self.watch.leaks, "\n".join(self.watch.leaks)
 
     def stop(self, how: signal.Signals = signal.SIGTERM, patience: float = PATIENCE) -> int:
         """Tell it to end; the exit code. By force if it takes too long. Twice is fine."""
@@ -153,15 +192,16 @@ def running_gateway(
     ):
         upstream = towards(emulator) if emulator else {}
         defaults = {"HOST": "127.0.0.1", "PORT": port, **upstream}
+        env = environment(home, **{**defaults, **settings})
         process = subprocess.Popen(
             procfile_command(),
             cwd=ROOT,
-            env=environment(home, **{**defaults, **settings}),
+            env=env,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        gateway = GatewayProcess(process, port, log)
+        gateway = GatewayProcess(process, port, log, env)
         try:
             if ready:
                 gateway.wait_until_ready()
@@ -169,4 +209,6 @@ def running_gateway(
                 gateway.wait_until_alive()
             yield gateway
         finally:
+            gateway.look_for_secrets()
             gateway.stop(signal.SIGQUIT)  # a graceful end waits for idle connections
+            gateway.check_secrets()

@@ -24,7 +24,7 @@ from langfast_wsgi.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from langfast_wsgi.observe.logs import one_line
+from langfast_wsgi.observe.logs import hide, one_line
 from langfast_wsgi.providers.langfast.answer import (
     AnswerCut,
     AnswerTooLarge,
@@ -174,6 +174,7 @@ class Accounts:
         found = _json(content)
         if status == 200:
             grant = read_grant(found)
+            hide(grant.refresh_token, grant.access_token)
             self.on_grant(grant)
             return grant
         # A 200 that is no session may hold tokens in any place, so its body is never logged.

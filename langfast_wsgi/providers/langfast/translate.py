@@ -13,6 +13,7 @@ import orjson
 from langfast_wsgi.conversation.events import FINISH_REASONS, Event, Replaced, Text
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import RunFailed
+from langfast_wsgi.observe.logs import mask
 from langfast_wsgi.providers.langfast.inbox import Update
 
 RUNNING = "in_progress"
@@ -160,8 +161,9 @@ def finish_reason(value: object) -> str:
 
 
 def clean(text: str, limit: int = 500) -> str:
-    """Upstream's words, fit for a caller: one line, no control characters, cut."""
-    text = _SURROGATE.sub(_REPLACEMENT, _CONTROL.sub(" ", text[: limit * 2])).strip()
+    """Upstream's words, fit for a caller: one line, no secrets or control characters, cut."""
+    text = mask(text[: limit * 10])[: limit * 2]
+    text = _SURROGATE.sub(_REPLACEMENT, _CONTROL.sub(" ", text)).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -173,7 +173,7 @@ def _seconds(value: str | None) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):  # no date, or one without a zone
+        except (ValueError, TypeError, OverflowError):  # no date, or one without a (real) zone
             return None
         return min(max(seconds, 0.0), LONGEST_REST)  # a date may be past
     return min(seconds, LONGEST_REST) if seconds >= 0 else None
