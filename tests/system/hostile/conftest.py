@@ -23,6 +23,7 @@ def small(emulator: EmulatorProcess) -> Iterator[GatewayProcess]:
         BODY_TIMEOUT=1,
         MIN_CREDENTIALS=1,
         FORWARDED_ALLOW_IPS="*",
+        MEDIA_MODELS="*",
     ) as process:
         process.http.headers.update(AUTH)
         yield process
