@@ -267,7 +267,7 @@ def test_ctrl_c_ends_it_quietly(gateway: GatewayProcess) -> None:
         assert process.stderr
         assert process.stdout.read1(100)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 130
+        assert process.wait(20) == 130
         assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
 
 

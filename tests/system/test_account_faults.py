@@ -143,12 +143,12 @@ def test_a3_a_sick_auth_service_is_nobodys_trouble_while_there_is_an_account(
         assert serves(gateway)
         upstream.faults(sign_up={"status": 500})
         slow = steer("x", chunks=3, interval=0.3)
-        with ThreadPoolExecutor(3) as callers:
-            answers = list(callers.map(lambda _: post(gateway, slow), range(3)))
-        assert [answer.status_code for answer in answers] == [200] * 3
+        with ThreadPoolExecutor(6) as callers:
+            answers = list(callers.map(lambda _: post(gateway, slow), range(6)))
+        assert [answer.status_code for answer in answers] == [200] * 6
         assert upstream.stats()["sign_ups"] == 1
         failed = 'langfast_sign_ups_total{result="upstream_signup_refused"}'
-        assert 1 <= gateway.metrics()[failed] <= 3
+        assert gateway.metrics().get(failed, 0) <= 4, "tried again, but not in a hurry"
 
 
 def test_a4_a_sign_up_that_hangs_is_given_up_in_time(upstream: EmulatorProcess) -> None:

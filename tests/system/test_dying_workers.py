@@ -94,7 +94,9 @@ def test_d8_a21_a_worker_that_is_killed_takes_only_its_own_streams_with_it(
         caller.read_all()
     broken = [caller for caller in callers if caller.error]
     whole = [caller for caller in callers if not caller.error]
-    assert len(broken) == lost
+    # A connection of ours, to look at the metrics, may be among those that it carried.
+    assert broken
+    assert lost - 1 <= len(broken) <= lost
     assert all(isinstance(caller.error, openai.APIConnectionError) for caller in broken)
     assert all(caller.finish is None for caller in broken)
     assert [(caller.text, caller.finish) for caller in whole] == [(TEXT, "stop")] * len(whole)
