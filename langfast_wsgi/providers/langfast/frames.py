@@ -46,6 +46,11 @@ class ChunkTap:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._websocket, name)
 
+    def let_go(self) -> None:
+        """Nothing is read any more: of the ring with the WebSocket, and of ``take``."""
+        self._websocket.frame_buffer.recv = None
+        del self._take
+
     def recv(self) -> Any:
         """The next message that is for the library; chunks are taken on the way to it."""
         take = self._take

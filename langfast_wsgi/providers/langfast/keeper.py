@@ -26,7 +26,12 @@ from langfast_wsgi.providers.langfast.accounts import (
 )
 from langfast_wsgi.providers.langfast.breaker import APART, PROBE_EVERY
 from langfast_wsgi.providers.langfast.budget import Budget
-from langfast_wsgi.providers.langfast.credential import SHORTEST_SPACING, Credential, Task
+from langfast_wsgi.providers.langfast.credential import (
+    REFRESH_SPACING,
+    SHORTEST_SPACING,
+    Credential,
+    Task,
+)
 from langfast_wsgi.providers.langfast.grant import Grant
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.session import Session
@@ -275,10 +280,11 @@ class Keeper:
             # The one attempt to go on with the runs of a lost socket came to nothing.
             credential.inbox.fail(_lost)
         refused = fault if isinstance(fault, SessionRefused) else None
-        if refused and credential.refusals == 0:
-            # Then once more, with a fresh token.
-            soon = credential.refreshed_at + SHORTEST_SPACING
-            credential.refresh_at = max(self._pool.clock(), soon)
+        if refused:
+            # Then once more with a fresh token; later ones may be bad again, but there is no hurry.
+            spacing = REFRESH_SPACING if credential.refusals else SHORTEST_SPACING
+            soon = max(self._pool.clock(), credential.refreshed_at + spacing)
+            credential.refresh_at = min(soon, credential.refresh_at)
         wait = pause(credential.connect_failures, CONNECT_PAUSE)
         self._pool.connect_failed(credential, self._pool.clock() + wait, refused)
 

@@ -90,7 +90,7 @@ class Mailbox:
 
     def interrupt(self, now: float) -> None:
         """The socket is gone: until the next sign of life, ``lost_at`` says since when."""
-        if self._ending is None:
+        if self._ending is None and self.lost_at is None:
             self.lost_at = now
             self.tick()
 

@@ -77,6 +77,14 @@ class _Engine(engineio.Client):
             receive.close()
             self.ws.shutdown()
             self.ended()
+            self._untie()
+
+    def _untie(self) -> None:
+        """Undo what makes a ring of us and our owner: only the collector could, which is rare."""
+        self.ws.let_go()
+        self.handlers.clear()
+        self.websocket_extra_options.clear()
+        del self.take, self.ended, self.receiver
 
 
 class _Client(socketio.Client):
@@ -133,7 +141,7 @@ class Session:
         )
         self._client.eio.receiver = receiver
         self._client.eio.take = self._take_chunk
-        self._client.eio.ended = self._on_disconnect
+        self._client.eio.ended = self._on_ended
         self._listen()
 
     def __repr__(self) -> str:
@@ -243,6 +251,10 @@ class Session:
             metrics.SOCKETS.dec()
             if not self._closing:
                 self._lost(self)
+
+    def _on_ended(self) -> None:
+        self._on_disconnect()
+        self._client.handlers.clear()
 
     def _on_chunk(self, argument: object = None, *_: object) -> None:
         update = translate.chunk(argument)

@@ -85,12 +85,12 @@ class Starter:
     def start(self, credential: Credential, request: RunRequest) -> str | None:
         """Start a run on the account; its job id, None where the upstream gives none.
 
-        A refused token is refreshed, and a failure that may pass is tried again with the same run
-        id, once each, within the retry budget and START_TIMEOUT. Raises StartFailed.
+        After a refused token, which is refreshed, or a failure that may pass it is tried once more
+        with the same run id, within the retry budget and START_TIMEOUT. Raises StartFailed.
         """
         run_id = str(uuid4())
         deadline = time.monotonic() + self._timeout
-        tried: set[str] = set()
+        is_second = False
         self._retries.pay_in()
         while True:
             used, began = credential.grant.access_token, self._breaker.now()
@@ -101,12 +101,12 @@ class Starter:
                 self._breaker.accepted(began)
                 return outcome
             metrics.STARTS.labels(outcome.fault.code or "refused_prompt").inc()
-            may_help = bool(outcome.again) and outcome.again not in tried
+            may_help = bool(outcome.again) and not is_second
             if not (may_help and outcome.again == "refreshed"):
                 self._tell(outcome, began, credential.name)
             if not may_help:
                 raise StartFailed(outcome)
-            tried.add(outcome.again)
+            is_second = True
             self._prepare(credential, outcome, used)
 
     def _tell(self, outcome: verdict.Refusal, began: float, account: str) -> None:

@@ -1,10 +1,12 @@
 """One Socket.IO connection, against a server of a few lines that speaks the wire itself."""
 
+import gc
 import json
 import logging
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -451,6 +453,25 @@ def test_a_refusal_is_logged_without_its_secrets(
         Case().connect(server.url)
     assert "socket refused" in caplog.text
     assert "opaque-secret" not in caplog.text
+
+
+def test_a_session_that_ended_leaves_nothing_for_the_collector(server: Server) -> None:
+    """It is tuned to be rare, and sockets are replaced every few minutes."""
+    gc.collect()
+    gc.disable()
+    try:
+        updates: list[Update] = []
+        inbox = SimpleNamespace(deliver=updates.append, wants=lambda _: True)
+        session = Session(inbox, lambda _: None, receiver)  # type: ignore[arg-type]
+        session.connect(server.url, "secret-token", 5.0)
+        server.say(event("execution:chunk", {"executionId": "j", "content": "a", "status": "x"}))
+        wait_for(lambda: updates)
+        gone = weakref.ref(session)
+        session.close()
+        del session
+        wait_for(lambda: gone() is None)
+    finally:
+        gc.enable()
 
 
 # --- nonsense

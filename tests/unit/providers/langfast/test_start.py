@@ -224,10 +224,16 @@ def test_b8_b9_what_fails_twice_is_not_tried_a_third_time(
         assert len(server.seen) == 2
 
 
-def test_a_refused_token_and_a_failure_that_passes_may_meet_in_one_start() -> None:
-    with case(answer(503), answer(401), ACCEPTED) as (starting, server):
-        assert starting.start() == "j"
-        assert len(server.seen) == 3
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [(503, 401, "upstream_auth_error"), (401, 503, "upstream_unavailable")],
+)
+def test_no_request_is_started_more_than_twice_whatever_befalls_it(
+    first: int, second: int, code: str
+) -> None:
+    with case(answer(first), answer(second), ACCEPTED) as (starting, server):
+        assert starting.fails().fault.code == code
+        assert len(server.seen) == 2
         assert len({seen.json["run_id"] for seen in server.seen}) == 1
 
 
