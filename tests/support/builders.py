@@ -56,6 +56,9 @@ class StillBell:
 
     listener: Callable[[], bool] | None = None
 
+    def __repr__(self) -> str:
+        return "<StillBell>"
+
     def wait(self) -> bool:
         """See Bell."""
         return False

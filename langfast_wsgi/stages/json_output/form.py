@@ -35,6 +35,9 @@ class Form:
                     param=place,
                 ) from error
 
+    def __repr__(self) -> str:
+        return f"<Form {'with' if self.has_schema else 'without'} a schema>"
+
     @property
     def has_schema(self) -> bool:
         """Whether not every object will do."""
