@@ -1,5 +1,6 @@
 """The ``langfast`` command as a process, and a server that answers with given bytes."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,8 @@ def started(*arguments: str, **settings: object) -> Iterator["subprocess.Popen[b
             stderr=subprocess.PIPE,
             cwd=ROOT,
             env=environment(home, **settings),
+            # A shell's background job ignores Ctrl-C, and so would all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         with process:
             try:
