@@ -97,6 +97,13 @@ class Credential:
         self.socket.runs += 1
         return self.socket
 
+    def refresh_soon(self, now: float) -> None:
+        """The token was refused by the socket service: once more with a fresh one. Later ones may
+        be bad again, but then there is no hurry.
+        """
+        spacing = REFRESH_SPACING if self.refusals else SHORTEST_SPACING
+        self.refresh_at = min(self.refresh_at, max(now, self.refreshed_at + spacing))
+
     def stay_away(self, until: float, refused: GatewayError | None) -> None:
         """No socket came of an attempt; the next is not before ``until``."""
         self.refuse(refused)

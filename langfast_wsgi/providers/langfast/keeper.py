@@ -26,12 +26,7 @@ from langfast_wsgi.providers.langfast.accounts import (
 )
 from langfast_wsgi.providers.langfast.breaker import APART, PROBE_EVERY
 from langfast_wsgi.providers.langfast.budget import Budget
-from langfast_wsgi.providers.langfast.credential import (
-    REFRESH_SPACING,
-    SHORTEST_SPACING,
-    Credential,
-    Task,
-)
+from langfast_wsgi.providers.langfast.credential import SHORTEST_SPACING, Credential, Task
 from langfast_wsgi.providers.langfast.grant import Grant
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.session import Session
@@ -281,10 +276,7 @@ class Keeper:
             credential.inbox.fail(_lost)
         refused = fault if isinstance(fault, SessionRefused) else None
         if refused:
-            # Then once more with a fresh token; later ones may be bad again, but there is no hurry.
-            spacing = REFRESH_SPACING if credential.refusals else SHORTEST_SPACING
-            soon = max(self._pool.clock(), credential.refreshed_at + spacing)
-            credential.refresh_at = min(soon, credential.refresh_at)
+            credential.refresh_soon(self._pool.clock())
         wait = pause(credential.connect_failures, CONNECT_PAUSE)
         self._pool.connect_failed(credential, self._pool.clock() + wait, refused)
 
