@@ -120,39 +120,36 @@ class LangfastProvider:
         return Places(count, caller, self._pool, self._queue, self._run, self._tick)
 
     def _run(
-        self, request: RunRequest, turn: Callable[[], Turn], mailbox: Callable[[Lock], Mailbox]
-    ) -> Generator[Event, None, None]:
-        events = self._events(request, turn, mailbox)
-        del request, turn, mailbox
-        try:
-            yield from events
-        except GatewayError as fault:
-            # Those it came through know it, and all that the run said: a ring that only the
-            # collector could undo, which is rare here. A fresh one is known to nobody.
-            fault.__traceback__ = None
-            raise fault.again(fault.retry_after) from fault.__cause__
-
-    def _events(
         self, request: RunRequest, turn_of: Callable[[], Turn], mailbox: Callable[[Lock], Mailbox]
     ) -> Generator[Event, None, None]:
-        with turn_of() as turn:
-            yield from self._queue(turn)
-            run = _Run(turn.take(), mailbox(self._runtime.new_lock()), time.monotonic())
-        outlives = False
-        self._running.add(run)
+        run, outlives = None, False
         try:
+            with turn_of() as turn:
+                yield from self._queue(turn)
+                run = _Run(turn.take(), mailbox(self._runtime.new_lock()), time.monotonic())
+            self._running.add(run)
             run.inbox.expect(run.mailbox)
             self._runtime.spawn(partial(self._start, run, request))
             del turn, request  # a prompt may be long, and need not last as long as its answer
             yield from self._follow(run)
-        except (GeneratorExit, GatewayError):
-            outlives = run.may_go_on and not (self._pool.told_apart and run.start_is_over)
+        except GeneratorExit:
+            outlives = self._may_be_heard(run)
             raise
+        except GatewayError as fault:
+            outlives = self._may_be_heard(run)
+            # The run knows it, and it knows the run: a ring that only the collector could undo,
+            # which is rare here. A fresh one is known to nobody.
+            fault.__traceback__ = None
+            raise fault.again(fault.retry_after) from fault.__cause__
         finally:
-            if outlives:
-                self._outlive(run)
-            else:
-                self._end(run)
+            if run is not None:
+                (self._outlive if outlives else self._end)(run)
+
+    def _may_be_heard(self, run: "_Run | None") -> bool:
+        """Whether an abandoned run's text could be taken for that of the next on its account."""
+        if run is None or not run.may_go_on:
+            return False
+        return not (self._pool.told_apart and run.start_is_over)
 
     def _end(self, run: "_Run") -> None:
         self._running.discard(run)

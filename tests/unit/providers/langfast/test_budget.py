@@ -1,12 +1,9 @@
 """The sign-up budget, in a file and in Redis."""
 
 import multiprocessing
-import os
 import random
-import shutil
 import socket
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -20,8 +17,9 @@ from langfast_wsgi.providers.langfast.budget import (
     FileBudget,
     RedisBudget,
 )
-from tests.support.builders import free_port, wait_for
+from tests.support.builders import free_port
 from tests.support.clock import FakeClock
+from tests.support.redis_server import running_redis
 
 # --- in a file
 
@@ -235,29 +233,9 @@ def test_a10_many_processes_never_exceed_it(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    program = shutil.which("redis-server") or shutil.which("valkey-server")
-    if program is None:
-        if os.environ.get("REQUIRE_ALL") == "1":
-            pytest.fail("REQUIRE_ALL=1, but there is no redis-server")
-        pytest.skip("there is no redis-server")
-    port = free_port()
-    folder = tmp_path_factory.mktemp("redis")
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    server = subprocess.Popen(
-        [*command, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL
-    )
-
-    def listens() -> bool:
-        with socket.socket() as one:
-            return one.connect_ex(("127.0.0.1", port)) == 0
-
-    try:
-        wait_for(listens)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.kill()
-        server.wait()
+def redis_url() -> Iterator[str]:
+    with running_redis() as server:
+        yield server.url
 
 
 @pytest.fixture
