@@ -11,6 +11,7 @@ import openai
 import pytest
 import requests
 
+from tests.support.front import FOREIGN
 from tests.support.gateway import GatewayProcess, free_port, running_gateway, wait_for
 from tests.support.haproxy import HaproxyProcess, needs_haproxy, running_haproxy
 from tests.support.recorder import running_recorder
@@ -18,18 +19,6 @@ from tests.support.stream import steer
 
 KEY = "a-key-for-the-tests-behind-haproxy"
 PACED = steer("Ten words that arrive in ten chunks, one by one.", chunks=10, interval=0.1)
-FOREIGN = {
-    "Forwarded": "for=198.51.100.7;proto=https;host=elsewhere.example",
-    "Via": "1.1 elsewhere.example",
-    "X-Forwarded-For": "198.51.100.7",
-    "X-Forwarded-Host": "elsewhere.example",
-    "X-Forwarded-Port": "4711",
-    "X-Forwarded-Prefix": "/elsewhere",
-    "X-Forwarded-Proto": "https",
-    "X-Forwarded-Protocol": "ssl",
-    "X-Forwarded-Ssl": "on",
-    "X-Real-IP": "198.51.100.7",
-}
 
 
 @pytest.fixture(scope="module")

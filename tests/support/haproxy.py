@@ -1,8 +1,5 @@
 """A real HAProxy for tests: deploy/haproxy.cfg itself, an ordinary process on a free port."""
 
-import os
-import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,33 +7,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import pytest
-import requests
-
+from tests.support.front import PATIENCE, FrontProcess, needs, program
 from tests.support.gateway import ROOT, free_port, wait_for
 
 CONFIGURATION = ROOT / "deploy" / "haproxy.cfg"
-_PATIENCE = 10.0
 
 
-class HaproxyProcess:
+class HaproxyProcess(FrontProcess):
     """One running HAProxy."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
-        self.process = process
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(process, port)
         self._log = log
-        self.http = requests.Session()
-        self.http.trust_env = False
 
-    def __repr__(self) -> str:
-        return f"<HaproxyProcess {self.url} pid={self.process.pid}>"
-
-    @property
-    def api(self) -> str:
-        """The base URL for an OpenAI client."""
-        return f"{self.url}/v1"
+    def complaints(self) -> str:
+        """See FrontProcess."""
+        return self.log()
 
     def log(self) -> str:
         """What it has written: its access log, and what it has to say about its configuration."""
@@ -44,39 +30,10 @@ class HaproxyProcess:
         self._log.seek(0)
         return self._log.read()
 
-    def answers(self) -> bool:
-        """Whether it serves; its own 503 counts."""
-        if self.process.poll() is not None:
-            raise RuntimeError(f"HAProxy ended: {self.log()}")
-        try:
-            self.http.get(f"{self.url}/healthz", timeout=_PATIENCE)
-        except requests.ConnectionError:
-            return False
-        return True
-
-    def stop(self) -> None:
-        """End it, open connections and all."""
-        self.http.close()
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-
-def program() -> str | None:
-    """Where HAProxy is; distributions keep it off an ordinary user's path."""
-    return shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-
 
 def needs_haproxy() -> None:
-    """Skip the test where HAProxy is absent; fail it there if everything is required."""
-    if program():
-        return
-    if os.environ.get("REQUIRE_ALL") == "1":
-        pytest.fail("haproxy is not installed, and REQUIRE_ALL=1 wants the tests that need it")
-    pytest.skip("haproxy is not installed: deploy/haproxy.cfg is not tested")
+    """See ``needs``."""
+    needs("haproxy", "haproxy.cfg")
 
 
 def configuration(port: int, *upstreams: int) -> str:
@@ -99,7 +56,7 @@ def configuration(port: int, *upstreams: int) -> str:
 def running_haproxy(*upstreams: int) -> Iterator[HaproxyProcess]:
     """A HAProxy in front of whatever listens, now or later, on these ports of the loopback."""
     needs_haproxy()
-    path = program()
+    path = program("haproxy")
     assert path
     port = free_port()
     with (
@@ -116,7 +73,7 @@ def running_haproxy(*upstreams: int) -> Iterator[HaproxyProcess]:
         )
         haproxy = HaproxyProcess(process, port, log)
         try:
-            wait_for(haproxy.answers, f"HAProxy to answer: {haproxy.log()}", _PATIENCE)
+            wait_for(haproxy.answers, f"HAProxy to answer: {haproxy.complaints()}", PATIENCE)
             yield haproxy
         finally:
             haproxy.stop()

@@ -10,6 +10,7 @@ import openai
 import pytest
 import requests
 
+from tests.support import front
 from tests.support.gateway import GatewayProcess, free_port, running_gateway, wait_for
 from tests.support.nginx import NginxProcess, needs_nginx, running_nginx
 from tests.support.recorder import running_recorder
@@ -22,16 +23,7 @@ FOREIGN = {
     "Script-Name": "/elsewhere",
     "SCRIPT_NAME": "/elsewhere",
     "PATH_INFO": "/elsewhere",
-    "Forwarded": "for=198.51.100.7;proto=https;host=elsewhere.example",
-    "Via": "1.1 elsewhere.example",
-    "X-Forwarded-For": "198.51.100.7",
-    "X-Forwarded-Host": "elsewhere.example",
-    "X-Forwarded-Port": "4711",
-    "X-Forwarded-Prefix": "/elsewhere",
-    "X-Forwarded-Proto": "https",
-    "X-Forwarded-Protocol": "ssl",
-    "X-Forwarded-Ssl": "on",
-    "X-Real-IP": "198.51.100.7",
+    **front.FOREIGN,
 }
 
 
