@@ -32,7 +32,7 @@ from langfast_wsgi.stages.choices import side_by_side
 from langfast_wsgi.stages.emulation import Emulation, emulation_of
 from langfast_wsgi.stages.length import limited
 from langfast_wsgi.stages.stop import stopped
-from langfast_wsgi.stages.usage import counted
+from langfast_wsgi.stages.usage import counted, prompt_tokens
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,12 @@ class Gateway:
     def fingerprint(self, model: str) -> str | None:
         """The mark that answers of this model bear; None for a real upstream."""
         return self.provider_of(model).fingerprint
+
+    def prompt_tokens(self, request: RunRequest) -> int:
+        """Tokens of what the model is asked. Raises GatewayError, as ``run`` would."""
+        self.provider_of(request.model)
+        emulation = emulation_of(request, streamed=False)
+        return prompt_tokens(emulation.messages if emulation else request.messages)
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
         """Whether a run would be served, and figures for the operator."""

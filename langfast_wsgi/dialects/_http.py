@@ -19,6 +19,7 @@ from langfast_wsgi.dialects._service import Connection, Service
 from langfast_wsgi.dialects._stream import Body, Events, Stream, StreamEncoder, frames
 from langfast_wsgi.errors import BadRequest, BodyTimeout, TooLarge, Unsupported
 
+IGNORED_HEADER = "x-langfast-ignored-params"
 LEFT = 499  # nginx's number for a caller that left; nobody reads it
 
 
@@ -112,3 +113,10 @@ def _watched(service: Service, events: Events) -> Iterator[Event]:
         if isinstance(event, Pause) and connection.gone():
             raise CallerLeft
         yield event
+
+
+def tell_ignored(response: Response, names: Sequence[str]) -> Response:
+    """The answer, with the header that names what was asked for in vain."""
+    if names:
+        response.headers[IGNORED_HEADER] = ", ".join(names)
+    return response

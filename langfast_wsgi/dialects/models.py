@@ -5,7 +5,7 @@ A single model says as well, in a field of our own, what becomes of each paramet
 
 from flask import Blueprint, Response
 
-from langfast_wsgi.dialects._capabilities import extension
+from langfast_wsgi.dialects._capabilities.offered import extension
 from langfast_wsgi.dialects._openai import json_response
 from langfast_wsgi.dialects._service import Service
 from langfast_wsgi.errors import UnknownModel

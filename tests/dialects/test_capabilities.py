@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from openai.types.chat import completion_create_params
 
-from langfast_wsgi.dialects._capabilities import CHAT, extension
+from langfast_wsgi.dialects._capabilities.chat import CHAT
+from langfast_wsgi.dialects._capabilities.offered import extension
 from langfast_wsgi.dialects.chat.parse import parse
 from langfast_wsgi.errors import BadRequest
 from tests.dialects import capability_table
@@ -44,7 +45,7 @@ def test_the_table_has_exactly_the_parameters_that_the_sdk_has() -> None:
     assert set(CHAT) == known
 
 
-def test_the_page_has_the_table_of_the_code() -> None:
+def test_the_page_has_the_tables_of_the_code() -> None:
     assert capability_table.PAGE.read_text(encoding="utf-8") == capability_table.page(), (
         "write it anew: .venv/bin/python -m tests.dialects.capability_table"
     )

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from langfast_wsgi.conversation.request import RunRequest
-from langfast_wsgi.dialects._capabilities import CHAT
+from langfast_wsgi.dialects._capabilities.chat import CHAT
 from langfast_wsgi.dialects.chat.fields import Body
 from langfast_wsgi.dialects.chat.parse import ChatRequest, parse
 from langfast_wsgi.errors import BadRequest

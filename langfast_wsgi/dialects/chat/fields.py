@@ -3,7 +3,7 @@
 Types are strict: nothing is coerced, but an integer may stand for a decimal. null means that an
 optional field is absent. Fields are checked in the order in which they are declared; unknown ones
 are no error here. The models only look: what is passed on are the caller's own objects. What
-becomes of each field stands in ``_capabilities.py``.
+becomes of each field stands in ``_capabilities``.
 """
 
 from typing import Annotated, Any, Literal, Self

@@ -1,27 +1,21 @@
 """The body of ``POST /v1/chat/completions`` to a request, or a 400 in OpenAI's words."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from langfast_wsgi.conversation.request import RunRequest
-from langfast_wsgi.dialects._capabilities import CHAT, MEDIA, takes_media
+from langfast_wsgi.dialects._capabilities.asked import check_rejected, ignored_names
+from langfast_wsgi.dialects._capabilities.chat import CHAT
+from langfast_wsgi.dialects._capabilities.offered import MEDIA, takes_media
 from langfast_wsgi.dialects._validation import bad_request, missing
 from langfast_wsgi.dialects.chat.fields import Body, Message, ResponseFormat
 from langfast_wsgi.dialects.chat.tools import tool_use
 from langfast_wsgi.errors import BadRequest
 
 MOST_CHOICES = 8
-
-# The names go into a response header: these characters, this length, this many.
-_UNSPEAKABLE = re.compile(r"[^A-Za-z0-9_.-]")
-_LONGEST_NAME = 64
-_MOST_NAMES = 50
-_REJECTED = tuple(name for name, treatment in CHAT.items() if treatment.how == "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +51,7 @@ def parse(
     _check_together(fields)
     _check_parts(fields.messages, with_media=takes_media(model, media_models))
     tools = tool_use(fields)
-    ignored = _ignored(body, fields)
-    if ignored and reject_unsupported:
-        raise _unsupported(ignored[0])
+    ignored = ignored_names(CHAT, body, fields, reject=reject_unsupported)
     options, wanted = fields.stream_options, fields.response_format
     return ChatRequest(
         run=RunRequest(
@@ -113,9 +105,7 @@ def _check_together(fields: Body) -> None:
         raise _only_allowed_with("stream_options", "stream")
     if fields.top_logprobs and not fields.logprobs:
         raise _only_allowed_with("top_logprobs", "logprobs")
-    for name in _REJECTED:
-        if _asks(name, fields):
-            raise _unsupported(name)
+    check_rejected(CHAT, fields)
     wanted = fields.response_format
     if wanted is not None and wanted.type == "json_object" and not _mention_json(fields.messages):
         raise BadRequest(
@@ -175,32 +165,3 @@ def _only_allowed_with(name: str, companion: str) -> BadRequest:
         code=None,
         param=name,
     )
-
-
-def _unsupported(name: str) -> BadRequest:
-    return BadRequest(
-        f"Unsupported parameter: '{name}' is not supported by this service.",
-        code="unsupported_parameter",
-        param=name,
-    )
-
-
-def _ignored(body: dict[str, Any], fields: Body) -> tuple[str, ...]:
-    """Names of what is asked for in vain; the search ends early, for a body may hold a million."""
-    names = (name for name, value in body.items() if value is not None and _in_vain(name, fields))
-    spoken = {
-        _UNSPEAKABLE.sub("?", name[:_LONGEST_NAME]) or "?" for name in islice(names, _MOST_NAMES)
-    }
-    return tuple(sorted(spoken))
-
-
-def _in_vain(name: str, fields: Body) -> bool:
-    if name not in CHAT:
-        return True
-    return CHAT[name].how == "ignored" and _asks(name, fields)
-
-
-def _asks(name: str, fields: Body) -> bool:
-    """Whether the field's value asks for anything."""
-    value = getattr(fields, name)
-    return value is not None and value not in CHAT[name].idle

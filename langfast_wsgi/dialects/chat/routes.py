@@ -7,15 +7,19 @@ from flask import Blueprint, Response, g
 
 from langfast_wsgi.conversation.events import Usage
 from langfast_wsgi.conversation.fold import Completion
-from langfast_wsgi.dialects._http import folded, folded_choices, read_json, streamed
+from langfast_wsgi.dialects._http import (
+    folded,
+    folded_choices,
+    read_json,
+    streamed,
+    tell_ignored,
+)
 from langfast_wsgi.dialects._openai import json_response, new_id
 from langfast_wsgi.dialects._service import Service
 from langfast_wsgi.dialects._stream import Events
 from langfast_wsgi.dialects.chat.encode import ChunkEncoder, completion_body
 from langfast_wsgi.dialects.chat.parse import ChatRequest, parse
 from langfast_wsgi.dialects.chat.several import ChoicesEncoder
-
-IGNORED_HEADER = "x-langfast-ignored-params"
 
 
 def blueprint(service: Service) -> Blueprint:
@@ -32,10 +36,7 @@ def blueprint(service: Service) -> Blueprint:
             media_models=settings.media_models,
             caller=g.get("caller", ""),
         )
-        response = _answer(service, asked)
-        if asked.ignored:
-            response.headers[IGNORED_HEADER] = ", ".join(asked.ignored)
-        return response
+        return tell_ignored(_answer(service, asked), asked.ignored)
 
     return chat
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from langfast_wsgi.dialects import models
-from langfast_wsgi.dialects._capabilities import extension
+from langfast_wsgi.dialects._capabilities.offered import extension
 from langfast_wsgi.dialects._openai import error_response
 from langfast_wsgi.errors import GatewayError
 
