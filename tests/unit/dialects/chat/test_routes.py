@@ -11,6 +11,7 @@ from flask import Flask
 
 from langfast_wsgi.conversation.events import Chosen, Event, Finished, Text, Usage
 from langfast_wsgi.conversation.request import RunRequest
+from langfast_wsgi.dialects._http import IGNORED_HEADER
 from langfast_wsgi.dialects._openai import begin, error_response, sign
 from langfast_wsgi.dialects._service import Service
 from langfast_wsgi.dialects.chat import routes
@@ -82,7 +83,7 @@ def test_an_unstreamed_answer_is_one_json_object_with_usage() -> None:
     assert body["choices"][0]["message"]["content"] == "Hi"
     assert body["usage"]["total_tokens"] == 9
     assert case.gateway.asked[0][1] is True
-    assert routes.IGNORED_HEADER not in response.headers
+    assert IGNORED_HEADER not in response.headers
 
 
 @pytest.mark.parametrize("usage", [True, False])
@@ -98,7 +99,7 @@ def test_a_streamed_answer_counts_only_where_it_is_asked_to(usage: bool) -> None
 @pytest.mark.parametrize("stream", [True, False])
 def test_what_was_ignored_is_named_in_a_header(stream: bool) -> None:
     response = Case().post(stream=stream, seed=7, store=True)
-    assert set(response.headers[routes.IGNORED_HEADER].split(", ")) == {"seed", "store"}
+    assert set(response.headers[IGNORED_HEADER].split(", ")) == {"seed", "store"}
 
 
 @pytest.mark.parametrize("stream", [True, False])
