@@ -13,7 +13,7 @@ import tempfile  # noqa: E402
 import weakref  # noqa: E402
 
 from langfast_wsgi import embedded, exposure, note, runtime, settings, uploads  # noqa: E402
-from langfast_wsgi.observe import logs  # noqa: E402
+from langfast_wsgi.observe import access, logs  # noqa: E402
 from langfast_wsgi.stages import tokenizer  # noqa: E402
 
 try:
@@ -37,7 +37,8 @@ control_socket_disable = True
 forwarder_headers = "LANGFAST-NO-SUCH-HEADER"  # never SCRIPT_NAME, PATH_INFO from outside
 logconfig_dict = logs.config(chosen)
 accesslog = "-"
-access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(M)sms %({x-request-id}o)s "%(a)s"'
+logger_class = access.AccessLog
+access_log_format = access.FORMAT
 
 
 def on_starting(server):

@@ -5,7 +5,7 @@ A stream is an iterator of these. A failure is no event: it is raised, as a
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
@@ -15,11 +15,13 @@ from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 class Text:
     """New text, to be put behind all text that came before. Never empty, always valid Unicode.
 
-    ``last`` is a hint: the end follows without any wait, so a writer may join the two.
+    Two hints. ``last``: the end follows without any wait, so a writer may join the two. ``bell``:
+    behind this text the stream pauses at this bell, so nobody needs to read on in order to see it.
     """
 
     delta: str
     last: bool = False
+    bell: "Bell | None" = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from langfast_wsgi.conversation.events import Event, Pause, Usage, awaited
 from langfast_wsgi.conversation.fold import Completion, fold, fold_choices
 from langfast_wsgi.dialects._json import read_object
 from langfast_wsgi.dialects._service import Connection, Service
-from langfast_wsgi.dialects._stream import Body, Events, Stream, StreamEncoder, frames
+from langfast_wsgi.dialects._stream import Body, Events, Stream, StreamEncoder
 from langfast_wsgi.errors import BadRequest, BodyTimeout, TooLarge, Unsupported
 
 IGNORED_HEADER = "x-langfast-ignored-params"
@@ -77,7 +77,7 @@ def streamed(service: Service, events: Events, encoder: StreamEncoder) -> Respon
         events.close()
         raise
     heartbeat = service.settings.heartbeat_seconds
-    body = Body(events, frames(events, first, encoder, g.request_id), connection, heartbeat)
+    body = Body(events, first, encoder, connection, heartbeat, g.request_id)
     return Stream(body, service.outlet)
 
 

@@ -15,11 +15,12 @@ import errno
 import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 from flask import Response
 
-from langfast_wsgi.conversation.events import Bell, Event, Pause
+from langfast_wsgi.conversation.events import Bell, Event, Pause, Text
 from langfast_wsgi.dialects._openai import note
 from langfast_wsgi.dialects._service import Connection, Outlet
 from langfast_wsgi.errors import GatewayError
@@ -47,45 +48,29 @@ class StreamEncoder(Protocol):
         ...
 
 
-def frames(
-    events: Events, first: Event | None, encoder: StreamEncoder, request_id: str
-) -> Generator[bytes | Pause, None, None]:
-    """The bytes of the stream, perhaps empty, and its pauses."""
-    try:
-        yield encoder.open() if first is None else _written(first, events, encoder)
-        for event in events:
-            yield event if isinstance(event, Pause) else _written(event, events, encoder)
-    except GatewayError as fault:
-        note(fault, request_id)
-        yield encoder.fail(fault)
-    except Exception:
-        # The status is out: only an event can tell the caller that this is no whole answer.
-        log.exception("a stream failed in an unforeseen way")
-        yield encoder.fail(GatewayError("The gateway failed."))
-
-
-def _written(event: Event, events: Events, encoder: StreamEncoder) -> bytes:
-    try:
-        return encoder.write(event)
-    except GatewayError as fault:
-        events.throw(fault)  # so that the run is accounted for with this fault; raises it again
-        raise
-
-
 class Body:
-    """What the server iterates over, and closes in every case: also before its first byte."""
+    """What the server iterates over, and closes in every case: also before its first byte.
+
+    ``first`` is the first event, if it is known already.
+    """
 
     def __init__(
         self,
         events: Events,
-        frames: Generator[bytes | Pause, None, None],
+        first: Event | None,
+        encoder: StreamEncoder,
         connection: Connection,
         heartbeat: float,
+        request_id: str,
     ) -> None:
         self._events = events
-        self._frames = frames
+        self._first = first
+        self._encoder = encoder
         self._connection = connection
         self._heartbeat = heartbeat
+        self._request_id = request_id
+        self._has_begun = False
+        self._fault: Exception | None = None  # that the caller is to be told
         self._written_at = time.monotonic()
         self._bell: Bell | None = None  # at which others may turn the crank
         self._is_waiting = False  # at a pause, so that others may turn the crank
@@ -99,7 +84,8 @@ class Body:
 
     def __next__(self) -> bytes:
         """The next bytes for the server to send. Raises OSError where the caller has left."""
-        for piece in self._frames:
+        while True:
+            piece = self._advance()
             if isinstance(piece, bytes):
                 if not piece:
                     continue
@@ -115,15 +101,41 @@ class Body:
             if self._heartbeat and now - self._written_at >= self._heartbeat:
                 self._written_at = now
                 return HEARTBEAT
-        raise StopIteration
 
     def close(self) -> None:
         """Abandon the run, if it is still going on."""
         self.find_outlet = _no_outlet
         if self._bell is not None:
             self._bell.listener = None
-        self._frames.close()
         self._events.close()
+
+    def _advance(self) -> bytes | Pause:
+        """The next bytes, perhaps empty, or a pause. Raises StopIteration behind the end."""
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            return self._failed(fault)
+        try:
+            if self._has_begun:
+                event = next(self._events)
+                return event if isinstance(event, Pause) else self._encoder.write(event)
+            self._has_begun = True
+            first, self._first = self._first, None
+            return self._encoder.open() if first is None else self._encoder.write(first)
+        except StopIteration:
+            raise
+        except Exception as found:
+            return self._failed(found)
+
+    def _failed(self, fault: Exception) -> bytes:
+        """The end of a stream that cannot go on. The run is accounted for with this fault."""
+        with suppress(Exception):  # the same again
+            self._events.throw(fault)
+        if isinstance(fault, GatewayError):
+            note(fault, self._request_id)
+            return self._encoder.fail(fault)
+        # The status is out: only an event can tell the caller that this is no whole answer.
+        log.error("a stream failed in an unforeseen way", exc_info=fault)
+        return self._encoder.fail(GatewayError("The gateway failed."))
 
     def _wait(self, bell: Bell) -> bool:
         """Wait for the bell. Meanwhile whoever has news may turn the crank."""
@@ -152,14 +164,21 @@ class Body:
             return False
         self._is_waiting, self._is_turned = False, True
         try:
-            for piece in self._frames:
-                if isinstance(piece, Pause):
+            for event in self._events:
+                if isinstance(event, Pause):
                     # At another bell (of a run behind the first) nobody waits yet.
-                    self._is_waiting = piece.bell is self._bell
+                    self._is_waiting = event.bell is self._bell
                     return self._is_waiting
+                piece = self._encoder.write(event)
                 self._written_at = time.monotonic()
                 if piece and not outlet.send(piece):
                     return False
+                if isinstance(event, Text) and event.bell is self._bell:
+                    self._is_waiting = True
+                    return True
+            return False
+        except Exception as fault:
+            self._fault = fault  # the request's greenlet tells it
             return False
         finally:
             self._is_turned = False

@@ -122,7 +122,8 @@ def limited(events: Iterator[Event], limit: int) -> Generator[Event, None, None]
                 ends = meter.full
                 if text:
                     shown = True
-                    yield event if text == event.delta else Text(text, event.last or ends)
+                    is_whole = text == event.delta and not ends
+                    yield event if is_whole else Text(text, event.last or ends)
             elif isinstance(event, Replaced):
                 meter = Meter(limit)
                 text, ends = meter.feed(event.text), meter.full

@@ -118,6 +118,7 @@ class ChunkEncoder:
             + tail
         )
         self._held: list[bytes] = []
+        self._is_plain = False  # open, with nothing held: the middle of a text
         self._end = b""
 
     def open(self) -> bytes:
@@ -128,6 +129,8 @@ class ChunkEncoder:
     def write(self, event: Event) -> bytes:
         """See StreamEncoder. Raises UpstreamGarbled where sent text would have to be taken back."""
         if isinstance(event, Text):
+            if self._is_plain and not event.last and len(event.delta) <= PIECE:
+                return self._content + orjson.dumps(event.delta) + self._after
             return self._text(event)
         if isinstance(event, Finished):
             return self._finished(event.reason)
@@ -154,12 +157,15 @@ class ChunkEncoder:
                 self._content + orjson.dumps(piece) + self._after for piece in _pieces(delta)
             )
         if event.last or self._held:
+            self._is_plain = False
             self._held.append(self.open() + chunk)
             return b""
-        return self.open() + chunk if self._opening else chunk
+        self._is_plain = True
+        return self.open() + chunk
 
     def _hold(self, event: CallBegun | CallArguments | Refused) -> None:
         """They come all at once, right before the end."""
+        self._is_plain = False
         before = self._finish[: -len(_FINISH)]
         if self.open():  # unsaid as yet, and there is no text
             opening = {"role": "assistant", "content": None}

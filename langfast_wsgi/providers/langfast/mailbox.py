@@ -72,7 +72,7 @@ class Mailbox:
         with self._writing:
             if self._ending is not None:
                 return False
-            if text is not None and not _is_late(text, self._text):
+            if text is not None and (len(text) > len(self._text) or not _is_late(text, self._text)):
                 self._text = text
             if isinstance(ending, str) and len(self._text) < self.least:
                 ending = UpstreamGarbled("A part of the answer was lost: it came too early.")

@@ -39,13 +39,21 @@ class Refill:
 
 
 def freest(
-    accounts: Collection[Credential], places: int, now: float, wanted: int = 1
-) -> Credential | None:
-    """The account with a place that carries the fewest runs, if all have ``wanted`` places."""
+    accounts: Collection[Credential], places: int, now: float, wanted: int
+) -> list[Credential]:
+    """The accounts that carry the fewest runs, one for each place; none if there are too few."""
     free = [one for one in accounts if one.in_flight < places and one.usable(now)]
-    if wanted > 1 and sum(places - one.in_flight for one in free) < wanted:
-        return None
-    return min(free, key=lambda one: one.in_flight) if free else None
+    chosen: list[Credential] = []
+    for _ in range(wanted):
+        least, best = places, None
+        for one in free:
+            load = one.in_flight + chosen.count(one)
+            if load < least:
+                least, best = load, one
+        if best is None:
+            return []
+        chosen.append(best)
+    return chosen
 
 
 def census(accounts: Collection[Credential], places: int, now: float) -> dict[str, int]:

@@ -275,17 +275,15 @@ class Pool:
             wanted = self._line.first().places
             free = outlook.freest(self._credentials, self._places_each(), now, wanted)
             fault = None if free else self._hopeless(wanted, now)
-            fault = fault or self.breaker.admit(free is not None)
+            fault = fault or self.breaker.admit(bool(free))
             if not fault and not free:
                 return
             if fault:
                 self._turned_away_at = now
-            leases = [] if fault else [self._lease(now) for _ in range(wanted)]
+            leases = [] if fault else [self._lease(one) for one in free]
             self._line.popleft().settle(leases[0] if leases else None, fault, leases[1:])
 
-    def _lease(self, now: float) -> Lease:
-        credential = outlook.freest(self._credentials, self._places_each(), now)
-        assert credential is not None  # noqa: S101 - there is room
+    def _lease(self, credential: Credential) -> Lease:
         # Behind the others, so that equally loaded credentials take turns.
         self._credentials.remove(credential)
         self._credentials.append(credential)

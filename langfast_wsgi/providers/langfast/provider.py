@@ -180,18 +180,14 @@ class LangfastProvider:
             run.start_is_over = True
 
     def _follow(self, run: "_Run", most: float = ANSWER_CHARACTERS) -> Generator[Event, None, None]:
-        growth, mailbox = Growth(), run.mailbox
-        pause = Pause(mailbox)
-        quiet = False
+        mailbox = run.mailbox
+        growth, pause = Growth(mailbox), Pause(mailbox)
         while True:
             news = mailbox.take()
             if news is None:
-                if quiet:
-                    self._check(run)
-                quiet = True
+                self._check(run)
                 yield pause
                 continue
-            quiet = False
             run.alive_at = time.monotonic()
             text, ending = news.text, news.ending
             if text is not None and len(text) > most:

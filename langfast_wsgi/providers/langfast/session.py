@@ -275,7 +275,7 @@ class Session:
             arguments = translate.loads(payload[2:])
         except ValueError:
             return False  # garbage is the library's business
-        self._on_chunk(*arguments[1:])
+        self._on_chunk(arguments[1] if len(arguments) > 1 else None)
         return True
 
     def _on_finished(self, argument: object = None, *_: object) -> None:

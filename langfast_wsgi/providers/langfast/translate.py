@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from langfast_wsgi.conversation.events import FINISH_REASONS, Event, Replaced, Text
+from langfast_wsgi.conversation.events import FINISH_REASONS, Bell, Event, Replaced, Text
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import RunFailed
 from langfast_wsgi.observe.logs import mask
@@ -173,14 +173,15 @@ class Growth:
     A runner in JavaScript may cut between the two halves of a surrogate pair; the half arrives as a
     lone surrogate and is replaced by the whole character in the next event. So a trailing high half
     is held back until more text or the end comes. Any other lone half can never become whole and is
-    U+FFFD at once.
+    U+FFFD at once. ``bell`` is where the next text is waited for.
     """
 
-    __slots__ = ("_held", "_seen")
+    __slots__ = ("_bell", "_held", "_seen")
 
-    def __init__(self) -> None:
+    def __init__(self, bell: Bell | None = None) -> None:
         self._seen = ""
         self._held = False
+        self._bell = bell
 
     def advance(self, text: str, *, final: bool = False) -> Event | None:
         """The event that this text so far amounts to; None where it holds nothing new."""
@@ -194,7 +195,9 @@ class Growth:
         if text.startswith(seen):
             new = text[len(seen) :]
             self._seen = text
-            return Text(_whole(new), final) if new else None
+            if not new:
+                return None
+            return Text(_whole(new), True) if final else Text(_whole(new), False, self._bell)
         self._seen = text
         return Replaced(_whole(text))
 

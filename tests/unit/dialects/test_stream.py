@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 import pytest
 
 from langfast_wsgi.conversation.events import Event, Finished, Pause, Replaced, Text
-from langfast_wsgi.dialects._stream import HEARTBEAT, Body, Stream, frames
+from langfast_wsgi.dialects._stream import HEARTBEAT, Body, Stream
 from langfast_wsgi.dialects.chat.encode import ChunkEncoder
 from langfast_wsgi.errors import RunFailed
 from tests.support.builders import wait_for
@@ -100,8 +100,7 @@ class Case:
         self.left = False
         self.events = events or self.source.events()
         encoder = ChunkEncoder("id", 1, "m", None, False)
-        pieces = frames(self.events, None, encoder, "req")
-        self.body = Body(self.events, pieces, self.caller, heartbeat)
+        self.body = Body(self.events, None, encoder, self.caller, heartbeat, "req")
         self.body.find_outlet = lambda: outlet
         self.served = b""
         self._server = threading.Thread(target=self._serve, daemon=True)
@@ -148,6 +147,24 @@ def test_text_that_comes_while_the_stream_waits_wakes_nobody() -> None:
     data = case.over()
     assert case.source.woken == 1
     assert data.endswith(b"data: [DONE]\n\n")
+
+
+def test_behind_text_that_says_where_the_stream_pauses_nobody_reads_on() -> None:
+    pulled = list[str]()
+
+    def events(source: Source) -> Generator[Event, None, None]:
+        for event in source.events():
+            yield event
+            pulled.append(type(event).__name__)
+
+    case = Case(Outlet(), events=events(source := Source()))
+    for word in ("a", "b"):
+        source.say(Text(word, bell=source))
+    assert case.outlet is not None
+    assert texts(case.outlet.taken) == "a|b"
+    assert pulled == ["Pause", "Text"], "the second text is where the stream stands"
+    source.say(Text("c", last=True), Finished("stop"))
+    assert texts(case.over()) == "a|b|c"
 
 
 def test_without_an_outlet_the_streams_own_thread_does_it_all() -> None:
@@ -246,7 +263,7 @@ def test_an_abandoned_stream_is_listened_to_no_more() -> None:
     source = Source()
     events = source.events()
     encoder = ChunkEncoder("id", 1, "m", None, False)
-    body = Body(events, frames(events, None, encoder, "req"), Caller(), heartbeat=1e-9)
+    body = Body(events, None, encoder, Caller(), 1e-9, "req")
     body.find_outlet = Outlet
     next(body)
     source.tick()
@@ -319,7 +336,7 @@ def test_a_stream_without_any_pause_leaves_nothing_to_the_garbage_collector() ->
     gc.collect()
     gc.disable()
     try:
-        body = Body(events, frames(events, None, encoder, "req"), Caller(), 0)
+        body = Body(events, None, encoder, Caller(), 0, "req")
         stream = Stream(body, lambda _: None)
         answer = stream({"REQUEST_METHOD": "POST"}, lambda *_: None)
         assert b"".join(answer).endswith(b"data: [DONE]\n\n")

@@ -54,7 +54,7 @@ def stream(deltas: Sequence[str], reason: str = "stop", *, last: bool = True) ->
         if number == len(deltas) and last:
             said.append(Text(delta, last=True))
         else:
-            said += [Text(delta), PAUSE]
+            said += [Text(delta, bell=PAUSE.bell), PAUSE]
     return [*said, Finished(reason)]
 
 
@@ -107,9 +107,13 @@ def refusal_of(said: Iterable[Event]) -> str | None:
 
 
 def assert_well_formed(said: Sequence[Event]) -> None:
-    """No empty delta; text that says it is the last stands right before the end."""
+    """No empty delta; text that says it is the last stands right before the end, and text that says
+    where the stream pauses, right before that pause: who trusts that reads on at the bell only.
+    """
     for number, event in enumerate(said):
         if isinstance(event, Text):
             assert event.delta
+            if event.bell is not None:
+                assert said[number + 1] == Pause(event.bell)
             if event.last:
                 assert isinstance(said[number + 1], Finished)
