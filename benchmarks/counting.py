@@ -15,6 +15,7 @@ from typing import Any
 COUNTS: Counter[str] = Counter()
 CALL, C_CALL = "call ", "C call "
 _KNOWN = "benchmarks_known"
+_STAGES = "/langfast_wsgi/stages/"
 _READER = "benchmarks_reader"  # it reads an upstream's socket
 
 
@@ -43,6 +44,7 @@ def count_call(frame: Any, event: str, function: Any) -> None:
         return
     if event == "call":
         place = "/".join(code.co_filename.split("/")[-2:])
+        COUNTS["stages"] += _STAGES in code.co_filename
         COUNTS[f"{CALL}{code.co_qualname} ({place})"] += 1
     elif event == "c_call":
         COUNTS[f"{C_CALL}{function.__qualname__}"] += 1

@@ -22,10 +22,14 @@ _SUBJECT = "instrumented"
 
 @dataclass(frozen=True, slots=True)
 class PerChunk:
-    """Counts of the additional chunks, and how long the longer load took."""
+    """Counts of the additional chunks, and how long the longer load took.
+
+    ``stages``: functions of the stages that a request enters that asks for none of them.
+    """
 
     counts: Counter[str]
     seconds: float
+    stages: float
 
     def rate(self, name: str, per: str = "events") -> float:
         """One count by another."""
@@ -49,7 +53,8 @@ def counted(lab: Lab) -> PerChunk:
     lab.adopt(_SUBJECT, lab.gateway(callers=CALLERS, command=command))
     lab.run(_SUBJECT, Load(CALLERS, Order(5, 0.02), ramp=0.2))
     (short, _), (long, seconds) = _run(lab, SHORT), _run(lab, LONG)
-    return PerChunk(Counter({name: long[name] - short[name] for name in long}), seconds)
+    additional = Counter({name: long[name] - short[name] for name in long})
+    return PerChunk(additional, seconds, short["stages"] / CALLERS)
 
 
 def _run(lab: Lab, chunks: int) -> tuple[Counter[str], float]:

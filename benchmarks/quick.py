@@ -21,6 +21,8 @@ from benchmarks.per_chunk import PerChunk
 # gunicorn and of gevent, per second.
 BACKGROUND = 40.0
 SLACK = 0.01
+# One look at what a request asks for: tools, JSON, past calls in its one message.
+STAGES_PER_REQUEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ RULES = (
     Rule("metric calls", "metrics"),
     Rule("log calls", "logs"),
     Rule("looks at settings", "settings"),
+    Rule("functions of stages unasked for", "stages"),
     Rule("greenlets woken for the socket", "reader_wakes", most=1.0),
     Rule("greenlets woken for the stream", "other_wakes", most=1.0),
     Rule("sends to the caller", "sends", most=1.0),
@@ -84,6 +87,9 @@ def _print(found: PerChunk) -> None:
     print(f"per chunk, counted over {found.counts['events']:,} additional chunks:")
     for rule in RULES:
         print(f"  {rule.says:34} {found.rate(rule.count, rule.per):8.3f}   at most {rule.most:g}")
+    print(
+        f"  {'stages, per request unasked for':34} {found.stages:8.3f}   at most {STAGES_PER_REQUEST}"
+    )
     print(f"  {'receive calls on the socket':34} {found.rate('receives'):8.3f}")
     print(f"  {'calls of Python functions':34} {found.calls(CALL):8.1f}")
     print(f"  {'calls of other functions':34} {found.calls(C_CALL):8.1f}")
@@ -94,6 +100,8 @@ def _broken(found: PerChunk) -> Iterator[str]:
         figure = found.rate(rule.count, rule.per)
         if figure > rule.allowed(found):
             yield f"{rule.says}: {figure:.3f} per chunk, at most {rule.most:g}"
+    if found.stages > STAGES_PER_REQUEST:
+        yield f"functions of stages: {found.stages:.1f} per request that asks for none"
     sends, wakes = found.counts["sends"], found.counts["other_wakes"]
     if sends > max(wakes, found.counts["events"]) * (1 + SLACK):
         yield f"{sends} sends for {wakes} wake-ups"
