@@ -87,9 +87,8 @@ def _print(found: PerChunk) -> None:
     print(f"per chunk, counted over {found.counts['events']:,} additional chunks:")
     for rule in RULES:
         print(f"  {rule.says:34} {found.rate(rule.count, rule.per):8.3f}   at most {rule.most:g}")
-    print(
-        f"  {'stages, per request unasked for':34} {found.stages:8.3f}   at most {STAGES_PER_REQUEST}"
-    )
+    says = "of these per request, in all"
+    print(f"  {says:34} {found.stages:8.3f}   at most {STAGES_PER_REQUEST}")
     print(f"  {'receive calls on the socket':34} {found.rate('receives'):8.3f}")
     print(f"  {'calls of Python functions':34} {found.calls(CALL):8.1f}")
     print(f"  {'calls of other functions':34} {found.calls(C_CALL):8.1f}")
