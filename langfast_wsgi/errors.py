@@ -5,6 +5,8 @@
     GatewayError
     ├── CallerError                       the request is at fault: a retry changes nothing
     │   ├── BadRequest            400     code and param say which field
+    │   ├── PromptTooLong         400     context_length_exceeded
+    │   ├── ContentFiltered       400     content_filter
     │   ├── UnknownModel          404     model_not_found
     │   ├── NotAuthorised         401     invalid_api_key
     │   ├── TooLarge              413     request_too_large
@@ -88,6 +90,18 @@ class BadRequest(CallerError):
         self.code = code
 
 
+class PromptTooLong(CallerError):
+    """The prompt is longer than the model's context, as the upstream says."""
+
+    default_code = "context_length_exceeded"
+
+
+class ContentFiltered(CallerError):
+    """The upstream's content filter refused the prompt, or what the model made of it."""
+
+    default_code = "content_filter"
+
+
 class UnknownModel(CallerError):
     """No provider serves this model."""
 
@@ -103,7 +117,7 @@ class NotAuthorised(CallerError):
 
 
 class TooLarge(CallerError):
-    """The body is larger than MAX_BODY_BYTES."""
+    """The body is larger than MAX_BODY_BYTES, or the prompt than what the upstream takes."""
 
     status = 413
     default_code = "request_too_large"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from langfast_wsgi.conversation.events import Event, Finished, Pause
+from langfast_wsgi.conversation.events import Event, Finished, Pause, Usage
 from langfast_wsgi.conversation.order import OutOfOrder, ordered
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 Stage = Callable[[Iterator[Event]], Iterator[Event]]
 Source = Generator[Event, None, None]
 Run = Callable[[RunRequest], Source]
+Messages = Sequence[Mapping[str, Any]]
+Answer = tuple[Source, Iterator[Event]]
 
 
 class Gateway:
@@ -106,6 +108,17 @@ class Gateway:
         figures: dict[str, object] = {name: detail for name, (_, detail) in answers.items()}
         return ready, {"draining": self.draining, "runs_in_flight": self.in_flight, **figures}
 
+    def room(self) -> tuple[int, int, float]:
+        """How many runs are taken at once, how many more there would be now, and the seconds until
+        all of these have ended: as fast as they did lately, and for sure within RUN_TIMEOUT.
+        """
+        left = 0 if self.draining else max(self._max_runs - self.in_flight, 0)
+        wait = 0.0
+        if self.in_flight:
+            rate = self._pace.rate()
+            wait = min(self.in_flight / rate, self._run_timeout) if rate else self._run_timeout
+        return self._max_runs, left, wait
+
     def stop(self) -> None:
         """End the providers' background work."""
         for provider in self._providers:
@@ -115,6 +128,7 @@ class Gateway:
         self,
         request: RunRequest,
         *,
+        beside: Sequence[RunRequest] = (),
         choices: int = 1,
         count_usage: bool = False,
         streamed: bool = False,
@@ -122,33 +136,47 @@ class Gateway:
     ) -> Generator[Event, None, None]:
         """The events of one run. Raises GatewayError: at once, with the first event, or later.
 
-        ``choices``: how many answers; several come side by side (see ``Chosen``). ``streamed``:
+        ``choices``: how many answers; several come side by side (see ``Chosen``). ``beside``: more
+        requests of this model and caller, each with as many answers, numbered on. ``streamed``:
         somebody is served by JSON that comes bit by bit. ``reasks``: how often the model may be
         asked again for a tool call or JSON that fits.
         """
         provider = self.provider_of(request.model)
+        if choices > 1 or beside:
+            return self._run_all(
+                provider, [request, *beside], choices, count_usage, streamed, reasks
+            )
         emulation = emulation_of(request, streamed=streamed)
-        stages: list[Stage] = []
-        if request.stop:
-            stages.append(partial(stopped, words=request.stop))
-        if count_usage:
-            messages = emulation.messages if emulation else request.messages
-            stages.append(partial(counted, messages=messages))
-        if choices == 1:
-            return self._accounted(_source(provider.run, request, emulation, reasks), stages)
+        messages = emulation.messages if emulation else request.messages
+        stages = _stages(request, messages if count_usage else None)
+        return self._accounted(_source(provider.run, request, emulation, reasks), stages)
+
+    def _run_all(
+        self,
+        provider: Provider,
+        requests: Sequence[RunRequest],
+        choices: int,
+        count_usage: bool,
+        streamed: bool,
+        reasks: int,
+    ) -> Source:
+        """So many answers to each request, on places that are taken all at once."""
+        places = len(requests) * choices
         if not isinstance(provider, Reserving):
             raise BadRequest(
-                f"Unsupported value: 'n' does not support {choices} with this model.",
+                f"Unsupported value: {places} answers at once are not supported with this model.",
                 code="unsupported_value",
                 param="n",
             )
-
-        def answer(run: Run) -> tuple[Source, Iterator[Event]]:
-            source = _source(run, request, emulation, reasks)
-            return source, ordered(_through(stages, source))
-
-        reserve = partial(provider.reserve, choices, request.caller)
-        return self._accounted(_several(reserve, choices, answer), (), choices)
+        answers: list[Callable[[Run], Answer]] = []
+        prompts: list[Messages] = []
+        for request in requests:
+            emulation = emulation_of(request, streamed=streamed)
+            prompts.append(emulation.messages if emulation else request.messages)
+            answers += [partial(_answer, request, emulation, reasks, count_usage)] * choices
+        stages: list[Stage] = [partial(_with_prompts, prompts=prompts)] if count_usage else []
+        reserve = partial(provider.reserve, places, requests[0].caller)
+        return self._accounted(_several(reserve, answers), stages, places)
 
     def _accounted(
         self, source: Source, stages: Sequence[Stage], places: int = 1
@@ -221,25 +249,47 @@ def _source(run: Run, request: RunRequest, emulation: Emulation | None, reasks: 
         events = run(request)
         return limited(events, limit) if limit else events
 
-    def ask(messages: Sequence[Mapping[str, Any]]) -> Iterator[Event]:
+    def ask(messages: Messages) -> Iterator[Event]:
         events = run(replace(request, messages=messages))
         return limited(events, limit) if limit else events
 
     return emulation.run(ask, reasks)
 
 
-def _several(
-    reserve: Callable[[], Places],
-    count: int,
-    answer: Callable[[Run], tuple[Source, Iterator[Event]]],
-) -> Source:
+def _stages(request: RunRequest, prompt: Messages | None) -> list[Stage]:
+    """What an answer goes through. ``prompt``: its tokens and the answer's are to be counted."""
+    stages: list[Stage] = []
+    if request.stop:
+        stages.append(partial(stopped, words=request.stop))
+    if prompt is not None:
+        stages.append(partial(counted, messages=prompt))
+    return stages
+
+
+def _answer(
+    request: RunRequest, emulation: Emulation | None, reasks: int, count_usage: bool, run: Run
+) -> Answer:
+    """One of several answers, and what is to be closed behind it. Its prompt is not counted."""
+    source = _source(run, request, emulation, reasks)
+    return source, ordered(_through(_stages(request, () if count_usage else None), source))
+
+
+def _several(reserve: Callable[[], Places], answers: Sequence[Callable[[Run], Answer]]) -> Source:
     """Several answers side by side. None begins before there is a place for each."""
     with ExitStack() as stack:
         places = stack.enter_context(closing(reserve()))
         yield from places.queue()
-        answers: list[Iterator[Event]] = []
-        for _ in range(count):
+        streams: list[Iterator[Event]] = []
+        for answer in answers:
             source, events = answer(places.run)
             stack.enter_context(closing(source))
-            answers.append(events)
-        yield from side_by_side(answers, places.wait)
+            streams.append(events)
+        yield from side_by_side(streams, places.wait)
+
+
+def _with_prompts(events: Iterator[Event], prompts: Sequence[Messages]) -> Iterator[Event]:
+    """The same events, with the tokens of each prompt, once, however many answers it had."""
+    for event in events:
+        if isinstance(event, Usage):
+            event = replace(event, prompt_tokens=sum(map(prompt_tokens, prompts)))
+        yield event

@@ -58,9 +58,13 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run is complete; ``reason`` is one of OpenAI's finish reasons."""
+    """The run is complete; ``reason`` is one of OpenAI's finish reasons.
+
+    ``stop`` is the stop sequence before which the text ends, where one has ended it.
+    """
 
     reason: str
+    stop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Completion:
     usage: Usage | None
     calls: Sequence[Call] = ()
     refusal: str | None = None
+    stop: str | None = None
 
 
 def fold(events: Iterable[Event]) -> Completion:
@@ -56,7 +57,7 @@ class _Answer:
         self._parts: list[str] = []
         self._calls: list[Call] = []
         self._refusal: str | None = None
-        self._reason = "stop"
+        self._end = Finished("stop")
         self._usage: Usage | None = None
 
     def take(self, event: Event) -> None:
@@ -66,7 +67,7 @@ class _Answer:
         elif isinstance(event, Replaced):
             self._parts = [event.text]
         elif isinstance(event, Finished):
-            self._reason = event.reason
+            self._end = event
         elif isinstance(event, Usage):
             self._usage = event
         elif isinstance(event, CallBegun):
@@ -79,5 +80,5 @@ class _Answer:
 
     def completion(self) -> Completion:
         """What came of it."""
-        calls = tuple(self._calls)
-        return Completion("".join(self._parts), self._reason, self._usage, calls, self._refusal)
+        text, calls, end = "".join(self._parts), tuple(self._calls), self._end
+        return Completion(text, end.reason, self._usage, calls, self._refusal, end.stop)

@@ -17,7 +17,7 @@ from langfast_wsgi.stages.source import shut
 class Watch:
     """Looks for words in text that comes piecewise."""
 
-    __slots__ = ("_firsts", "_held", "_longest", "_words", "found")
+    __slots__ = ("_firsts", "_held", "_longest", "_words", "found", "word")
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = tuple(word for word in words if word)
@@ -26,13 +26,16 @@ class Watch:
         self._held = ""
         #: The text from the first word on, once one was found. Nothing is to be fed any more.
         self.found: str | None = None
+        #: The word that it was.
+        self.word: str | None = None
 
     def feed(self, delta: str) -> str:
         """The text that can be shown now."""
         text = self._held + delta if self._held else delta
-        at = self._first(text)
-        if at is not None:
-            self.found, self._held = text[at:], ""
+        place = self._first(text)
+        if place is not None:
+            end, at = place
+            self.found, self.word, self._held = text[at:], text[at:end], ""
             return text[:at]
         shown = self._sure(text)
         self._held = text[shown:]
@@ -43,10 +46,10 @@ class Watch:
         held, self._held = self._held, ""
         return held
 
-    def _first(self, text: str) -> int | None:
-        """Where the word begins that is complete first."""
+    def _first(self, text: str) -> tuple[int, int] | None:
+        """Where the word ends that is complete first, and where it begins."""
         found = [(at + len(word), at) for word in self._words if (at := text.find(word)) >= 0]
-        return min(found)[1] if found else None
+        return min(found) if found else None
 
     def _sure(self, text: str) -> int:
         """How much of the text cannot be the beginning of a word."""
@@ -83,7 +86,7 @@ def stopped(events: Iterator[Event], words: Sequence[str]) -> Iterator[Event]:
                     yield Text(text, last=isinstance(event, Finished))
                 yield event
             if watch.found is not None:
-                yield Finished("stop")
+                yield Finished("stop", watch.word)
                 return
     finally:
         shut(events)

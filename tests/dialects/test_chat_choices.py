@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun
 from langfast_wsgi.conversation.events import Chosen, Event, Finished, Replaced, Text, Usage
+from langfast_wsgi.dialects._chunks import ChoicesEncoder
 from langfast_wsgi.dialects.chat.encode import ChunkEncoder
-from langfast_wsgi.dialects.chat.several import ChoicesEncoder
 from langfast_wsgi.errors import RunFailed, UpstreamGarbled
 from tests.support.builders import PAUSE
 

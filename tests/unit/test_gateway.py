@@ -212,6 +212,40 @@ def test_a_run_that_ends_in_its_last_moment_is_complete(monkeypatch: pytest.Monk
     assert found == {"complete": 1}
 
 
+# --- how many more runs would be taken
+
+
+def test_all_room_is_there_while_nothing_runs() -> None:
+    assert gateway(most=3).room() == (3, 3, 0)
+
+
+def test_room_shrinks_with_each_run_and_grows_with_its_end() -> None:
+    gate = gateway(most=3)
+    events = gate.run(run_request())
+    next(events)
+    assert gate.room()[:2] == (3, 2)
+    events.close()
+    assert gate.room() == (3, 3, 0)
+
+
+def test_there_is_no_room_in_a_gateway_that_drains() -> None:
+    gate = gateway(most=3)
+    gate.draining = True
+    assert gate.room() == (3, 0, 0)
+
+
+def test_room_is_back_as_fast_as_runs_ended_lately_and_for_sure_after_the_longest_run() -> None:
+    gate = gateway(most=10)
+    first = gate.run(run_request())
+    next(first)
+    assert gate.room()[2] == 600.0, "nobody knows better yet"
+    for _ in range(50):
+        list(gate.run(run_request()))
+    assert 0 < gate.room()[2] <= 1
+    gate.in_flight = 10_000
+    assert gate.room() == (10, 0, 600.0)
+
+
 # --- models and providers
 
 

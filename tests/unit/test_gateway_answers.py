@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_text_ends_before_a_stop_sequence_and_is_counted_so() -> None:
     with accounted() as found:
         events = list(gateway(first).run(run_request("Hello", stop=("Sto",)), count_usage=True))
     assert text_of(events) == "Hello world. "
-    assert events[-2] == Finished("stop")
+    assert events[-2] == Finished("stop", "Sto")
     assert isinstance(events[-1], Usage)
     assert events[-1].completion_tokens == 4
     assert found == {"complete": 1}
@@ -212,7 +213,62 @@ def test_a_caller_that_leaves_ends_all_choices() -> None:
     assert (first.closed, gate.in_flight, first.reserved[0].closed) == (3, 0, 1)
 
 
-def test_a_provider_that_reserves_no_places_gives_one_choice() -> None:
+def test_several_requests_are_answered_side_by_side_and_numbered_on() -> None:
+    first = Reserving("one", "uno", "two", "due")
+    gate = gateway(first)
+    requests = [run_request("Hello", caller="c"), run_request("Hello again", caller="c")]
+    with accounted() as found:
+        events = list(gate.run(requests[0], beside=requests[1:], choices=2, count_usage=True))
+    assert answers_of(events, 4) == ["one", "uno", "two", "due"]
+    assert first.asked == [requests[0]] * 2 + [requests[1]] * 2
+    assert [one.count for one in first.reserved] == [4]
+    assert found == {"complete": 1}
+    assert (first.closed, gate.in_flight) == (4, 0)
+
+
+def test_each_prompt_counts_once_however_many_answers_it_has() -> None:
+    requests = [run_request("Hello"), run_request("Hello Hello Hello")]
+    alone = [list(gateway(Answering("x")).run(one, count_usage=True))[-1] for one in requests]
+    prompt = sum(one.prompt_tokens for one in alone if isinstance(one, Usage))
+    gate = gateway(Reserving("x"))
+    events = list(gate.run(requests[0], beside=requests[1:], choices=3, count_usage=True))
+    assert events[-1] == Usage(prompt, 6)
+    assert prompt > 16
+
+
+def test_each_request_keeps_its_own_stop_words_and_limits() -> None:
+    first = Reserving("Hello world again", "Hello world again")
+    requests = [run_request(stop=("world",)), run_request(max_completion_tokens=2)]
+    events = list(gateway(first).run(requests[0], beside=requests[1:]))
+    assert answers_of(events, 2) == ["Hello ", "Hello world"]
+    ends = [one.event for one in events if isinstance(one, Chosen)]
+    reasons = [one.reason for one in ends if isinstance(one, Finished)]
+    assert reasons == ["stop", "length"]
+
+
+def test_a_caller_that_leaves_ends_all_requests() -> None:
+    first = Reserving("Hello")
+    gate = gateway(first)
+    with accounted() as found:
+        events = gate.run(run_request(), beside=[run_request()])
+        assert [next(events) for _ in range(2)] == [PAUSE, AnyPause()]
+        assert (first.begun, gate.in_flight) == (2, 2)
+        events.close()
+    assert found == {"client_gone": 1}
+    assert (first.closed, gate.in_flight, first.reserved[0].closed) == (2, 0, 1)
+
+
+def test_a_bad_schema_beside_a_good_request_is_refused_before_anything_begins() -> None:
+    first = Reserving("{}")
+    with pytest.raises(BadRequest):
+        gateway(first).run(run_request(), beside=[run_request(json=True, json_schema={"type": 7})])
+    assert first.begun == 0
+
+
+@pytest.mark.parametrize(
+    "more", [{"choices": 2}, {"beside": [run_request()]}], ids=["n", "prompts"]
+)
+def test_a_provider_that_reserves_no_places_gives_one_answer(more: dict[str, Any]) -> None:
     with pytest.raises(BadRequest) as caught:
-        gateway(Scripted()).run(run_request(), choices=2)
+        gateway(Scripted()).run(run_request(), **more)
     assert (caught.value.code, caught.value.param) == ("unsupported_value", "n")

@@ -11,12 +11,11 @@ import orjson
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Completion
+from langfast_wsgi.dialects._chunks import DONE, PIECE, pieces
 from langfast_wsgi.dialects._openai import error_body, usage_body
 from langfast_wsgi.errors import GatewayError, UpstreamGarbled
 
-DONE = b"data: [DONE]\n\n"
 _FINISH = b'{},"logprobs":null,"finish_reason":'
-PIECE = 10_000  # characters: escaped at worst six bytes each, a line stays below 64 KiB
 
 
 def completion_body(
@@ -154,7 +153,7 @@ class ChunkEncoder:
             chunk = self._content + orjson.dumps(delta) + self._after
         else:
             chunk = b"".join(
-                self._content + orjson.dumps(piece) + self._after for piece in _pieces(delta)
+                self._content + orjson.dumps(piece) + self._after for piece in pieces(delta)
             )
         if event.last or self._held:
             self._is_plain = False
@@ -200,17 +199,13 @@ def _deltas(
     event: CallBegun | CallArguments | Refused, *, deprecated: bool
 ) -> Iterator[dict[str, Any]]:
     if isinstance(event, Refused):
-        yield from ({"refusal": piece} for piece in _pieces(event.text))
+        yield from ({"refusal": piece} for piece in pieces(event.text))
     elif isinstance(event, CallBegun):
         function = {"name": event.name, "arguments": ""}
         call = {"index": event.index, "id": event.id, "type": "function", "function": function}
         yield {"function_call": function} if deprecated else {"tool_calls": [call]}
     else:
-        for piece in _pieces(event.delta):
+        for piece in pieces(event.delta):
             more = {"arguments": piece}
             call = {"index": event.index, "function": more}
             yield {"function_call": more} if deprecated else {"tool_calls": [call]}
-
-
-def _pieces(text: str) -> Iterator[str]:
-    return (text[at : at + PIECE] for at in range(0, len(text), PIECE))

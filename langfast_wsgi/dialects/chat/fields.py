@@ -1,23 +1,29 @@
 """The fields of a chat completion's body: type and range of each, in one place.
 
-Types are strict: nothing is coerced, but an integer may stand for a decimal. null means that an
-optional field is absent. Fields are checked in the order in which they are declared; unknown ones
-are no error here. The models only look: what is passed on are the caller's own objects. What
-becomes of each field stands in ``_capabilities``.
+null means that an optional field is absent. Fields are checked in the order in which they are
+declared; unknown ones are no error here. The models only look: what is passed on are the caller's
+own objects. What becomes of each field stands in ``_capabilities``.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from langfast_wsgi.dialects._fields import (
+    Choices,
+    Limit,
+    Metadata,
+    Object,
+    Penalty,
+    Share,
+    Stop,
+    StreamOptions,
+    Strict,
+    Temperature,
+    Text,
+)
 from langfast_wsgi.dialects._kind import Kind
-from langfast_wsgi.dialects._validation import NAME_TOO_LONG, TOO_MANY_PROPERTIES, fault
-
-
-class Strict(BaseModel):
-    """The manners that all models here share."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, protected_namespaces=())
+from langfast_wsgi.dialects._validation import fault
 
 
 class Typed(Strict):
@@ -33,27 +39,8 @@ class Typed(Strict):
         return self
 
 
-def _are_few_and_short(pairs: dict[str, Any]) -> dict[str, Any]:
-    if len(pairs) > 16:
-        raise fault(TOO_MANY_PROPERTIES, value=pairs, max_length=16)
-    for name, value in pairs.items():
-        if len(name) > 64:
-            raise fault(NAME_TOO_LONG, name, value=name, max_length=64)
-        if not isinstance(value, str):
-            raise fault("string_type", name, value=value)
-        if len(value) > 512:
-            raise fault("string_too_long", name, value=value, max_length=512)
-    return pairs
-
-
-# Lists stop at their first error: a body may hold a million of them.
-Object = Annotated[dict[str, Any], Kind("an object")]
-Text = Annotated[str, Field(min_length=1)]
 ToolName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
-Penalty = Annotated[float, Field(ge=-2, le=2)]
-Limit = Annotated[int, Field(ge=1)]
 Words = Annotated[list[str], Field(fail_fast=True), Kind("an array of strings")]
-StopWord = Annotated[str, Field(max_length=1000)]  # all text is searched for it as it comes
 
 
 class ImageUrl(Strict):
@@ -96,11 +83,6 @@ class Message(Strict):
     ) = None
     tool_call_id: str | None = None
     function_call: CalledFunction | None = None
-
-
-class StreamOptions(Strict):
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None
 
 
 class JsonSchema(Strict):
@@ -160,8 +142,8 @@ class Body(Strict):
         Kind("an array of objects"),
     ]
     model: Text | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    temperature: Temperature | None = None
+    top_p: Share | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     max_tokens: Limit | None = None
@@ -169,14 +151,8 @@ class Body(Strict):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 
-    n: Annotated[int, Field(ge=1, le=128)] | None = None
-    stop: (
-        Annotated[
-            StopWord | Annotated[list[StopWord], Field(max_length=4, fail_fast=True)],
-            Kind("one of a string or array of strings"),
-        ]
-        | None
-    ) = None
+    n: Choices | None = None
+    stop: Stop | None = None
     tools: (
         Annotated[list[Tool], Field(max_length=128, fail_fast=True), Kind("an array of objects")]
         | None
@@ -216,7 +192,7 @@ class Body(Strict):
     verbosity: str | None = None
     service_tier: str | None = None
     store: bool | None = None
-    metadata: Annotated[Object, AfterValidator(_are_few_and_short)] | None = None
+    metadata: Metadata | None = None
     user: str | None = None
     safety_identifier: Annotated[str, Field(max_length=64)] | None = None
     prompt_cache_key: str | None = None

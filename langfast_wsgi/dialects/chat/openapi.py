@@ -7,7 +7,15 @@ from pydantic_core import core_schema
 
 from langfast_wsgi.conversation.events import FINISH_REASONS
 from langfast_wsgi.dialects.chat.fields import Body, Typed
-from langfast_wsgi.dialects.openapi.answers import EVENTS, JSON, answer, every_fault, faults, ref
+from langfast_wsgi.dialects.openapi.answers import (
+    EVENTS,
+    JSON,
+    LIMITS,
+    answer,
+    every_fault,
+    faults,
+    ref,
+)
 from langfast_wsgi.dialects.openapi.document import Part
 from langfast_wsgi.dialects.openapi.requests import RequestSchema, request_schemas
 
@@ -29,6 +37,7 @@ def described() -> Part:
                     EVENTS: {"anyOf": [ref("ChatCompletionChunk"), ref("Error")]},
                 },
                 "x-langfast-ignored-params",
+                *LIMITS,
             ),
             **faults(every_fault()),
         },

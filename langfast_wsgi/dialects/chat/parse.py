@@ -10,12 +10,16 @@ from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.dialects._capabilities.asked import check_rejected, ignored_names
 from langfast_wsgi.dialects._capabilities.chat import CHAT
 from langfast_wsgi.dialects._capabilities.offered import MEDIA, takes_media
+from langfast_wsgi.dialects._rules import (
+    MOST_CHOICES,
+    only_allowed_with,
+    stop_words,
+    too_many_choices,
+)
 from langfast_wsgi.dialects._validation import bad_request, missing
 from langfast_wsgi.dialects.chat.fields import Body, Message, ResponseFormat
 from langfast_wsgi.dialects.chat.tools import tool_use
 from langfast_wsgi.errors import BadRequest
-
-MOST_CHOICES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def parse(
             frequency_penalty=fields.frequency_penalty,
             presence_penalty=fields.presence_penalty,
             max_completion_tokens=fields.max_completion_tokens or fields.max_tokens,
-            stop=_stop(fields.stop),
+            stop=stop_words(fields.stop),
             tools=tools,
             json=wanted is not None and wanted.type != "text",
             json_schema=_schema(wanted),
@@ -74,11 +78,6 @@ def parse(
         deprecated=bool(fields.functions),
         ignored=ignored,
     )
-
-
-def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
-    words = [stop] if isinstance(stop, str) else stop or ()
-    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
@@ -95,16 +94,11 @@ def _check_together(fields: Body) -> None:
     """The rules that no field can check alone."""
     _check_tool_answers(fields.messages)
     if fields.n is not None and fields.n > MOST_CHOICES:
-        raise BadRequest(
-            f"Unsupported value: 'n' does not support {fields.n} here:"
-            f" {MOST_CHOICES} choices are the most.",
-            code="unsupported_value",
-            param="n",
-        )
+        raise too_many_choices(str(fields.n))
     if fields.stream_options is not None and not fields.stream:
-        raise _only_allowed_with("stream_options", "stream")
+        raise only_allowed_with("stream_options", "stream")
     if fields.top_logprobs and not fields.logprobs:
-        raise _only_allowed_with("top_logprobs", "logprobs")
+        raise only_allowed_with("top_logprobs", "logprobs")
     check_rejected(CHAT, fields)
     wanted = fields.response_format
     if wanted is not None and wanted.type == "json_object" and not _mention_json(fields.messages):
@@ -157,11 +151,3 @@ def _texts(message: Message) -> Iterator[str]:
     for part in message.content if isinstance(message.content, list) else ():
         if part.text is not None:
             yield part.text
-
-
-def _only_allowed_with(name: str, companion: str) -> BadRequest:
-    return BadRequest(
-        f"The '{name}' parameter is only allowed when '{companion}' is enabled.",
-        code=None,
-        param=name,
-    )

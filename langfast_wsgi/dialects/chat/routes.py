@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g
 
 from langfast_wsgi.conversation.events import Usage
 from langfast_wsgi.conversation.fold import Completion
+from langfast_wsgi.dialects._chunks import ChoicesEncoder
 from langfast_wsgi.dialects._http import (
     folded,
     folded_choices,
@@ -19,7 +20,6 @@ from langfast_wsgi.dialects._service import Service
 from langfast_wsgi.dialects._stream import Events
 from langfast_wsgi.dialects.chat.encode import ChunkEncoder, completion_body
 from langfast_wsgi.dialects.chat.parse import ChatRequest, parse
-from langfast_wsgi.dialects.chat.several import ChoicesEncoder
 
 
 def blueprint(service: Service) -> Blueprint:

@@ -8,6 +8,7 @@ START_FAULTS: Mapping[str, str] = {
     "start-402": "the start answers 402",
     "start-403": "the start answers 403",
     "start-404": "the start answers 404",
+    "start-413": "the start answers 413",
     "start-422": "the start answers 422",
     "start-429": "the start answers 429, with Retry-After if `retry_after` is given",
     "start-500": "the start answers 500",

@@ -11,6 +11,7 @@ _CODES: Mapping[int, tuple[str, str]] = {
     402: ("exceeded_usage_quota", "The project is restricted, its quota is used up."),
     403: ("forbidden", "This is not allowed."),
     404: ("NOT_FOUND", "Requested function was not found"),
+    413: ("payload_too_large", "The prompt is too large."),
     422: ("unprocessable", "The prompt cannot be run."),
     429: ("rate_limited", "Too many runs, try again later."),
     500: ("WORKER_ERROR", "Function exited due to an error"),

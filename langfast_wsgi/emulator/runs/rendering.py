@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from langfast_wsgi.emulator.faults.serving import changed
 from langfast_wsgi.emulator.jsontext import encoded
-from langfast_wsgi.emulator.replies.reply import Reply
+from langfast_wsgi.emulator.replies.reply import Details, Reply
 from langfast_wsgi.emulator.runs.steps import COMPLETED, Say
 from langfast_wsgi.emulator.sockets.events import Event, event
 
@@ -41,7 +41,7 @@ def shaper(reply: Reply, job_id: str | None, other_jobs: Sequence[str] = ()) -> 
     """What turns this run's steps into events; without job ids events have no executionId."""
     head = {} if job_id is None else {"executionId": job_id}
     faults = reply.faults & SHAPE_FAULTS
-    message = {} if reply.details.message is None else {"error": reply.details.message}
+    message = _error(reply.details)
     change = reply.details.change if "chunk-change" in faults else {}
     others = other_jobs if "other-jobs" in faults else ()
 
@@ -69,6 +69,13 @@ def shaper(reply: Reply, job_id: str | None, other_jobs: Sequence[str] = ()) -> 
     if not faults:
         return failing if message else usual
     return odd
+
+
+def _error(details: Details) -> dict[str, object]:
+    """What goes with the events as their error: a text, or the object of a model's own API."""
+    if details.code is not None:
+        return {"error": {"code": details.code, "message": details.message}}
+    return {} if details.message is None else {"error": details.message}
 
 
 def _of_others(record: Record, jobs: Sequence[str]) -> list[Event]:

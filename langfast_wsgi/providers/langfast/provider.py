@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
+from itertools import cycle
 
 from langfast_wsgi.conversation.events import Event, Finished, Pause, awaited
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
+    CallerError,
     GatewayError,
     RunFailed,
     SessionLost,
@@ -30,6 +32,7 @@ from langfast_wsgi.providers.langfast.turn import Lease, Turn
 log = logging.getLogger(__name__)
 
 TICK = 1.0  # how often a waiting reader is woken to look around, in seconds, at the least
+PARTS = 20  # of a tick: each reader has its own, so that a thousand do not look around at once
 ANSWER_CHARACTERS = 4 * 1024 * 1024  # an answer that is longer ends with a fault
 UNANSWERED = 10.0  # before any start succeeded: how long one that failed may still be heard of
 RECONNECT_GRACE = 5.0  # after a lost socket, how long a run waits for its next event
@@ -62,7 +65,7 @@ class LangfastProvider:
         self._idle_timeout = idle_timeout
         # Deadlines hold within a tenth, also short ones.
         self._tick = min(TICK, queue_timeout / 10, start_timeout / 10, idle_timeout / 10)
-        self._running: set[_Run] = set()
+        self._running: tuple[set[_Run], ...] = tuple(set() for _ in range(PARTS))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -76,7 +79,7 @@ class LangfastProvider:
 
     def models(self) -> tuple[str, ...]:
         """See Provider."""
-        return self._offer.models()
+        return self._offer.models(self._queue_timeout)
 
     def start(self) -> None:
         """See Provider."""
@@ -94,8 +97,10 @@ class LangfastProvider:
 
     def _keep_ticking(self) -> None:
         """One clock for all runs: a timer for each wait would cost more than all else per chunk."""
-        while not self._stopping.wait(self._tick):
-            for run in tuple(self._running.copy()):
+        for part in cycle(self._running):
+            if self._stopping.wait(self._tick / PARTS):
+                return
+            for run in tuple(part.copy()):
                 run.mailbox.tick()
 
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
@@ -126,8 +131,9 @@ class LangfastProvider:
         try:
             with turn_of() as turn:
                 yield from self._queue(turn)
-                run = _Run(turn.take(), mailbox(self._runtime.new_lock()), time.monotonic())
-            self._running.add(run)
+                box, part = mailbox(self._runtime.new_lock()), min(self._running, key=len)
+                run = _Run(turn.take(), box, part, time.monotonic())
+            run.part.add(run)
             run.inbox.expect(run.mailbox)
             self._runtime.spawn(partial(self._start, run, request))
             del turn, request  # a prompt may be long, and need not last as long as its answer
@@ -152,7 +158,7 @@ class LangfastProvider:
         return not (self._pool.told_apart and run.start_is_over)
 
     def _end(self, run: "_Run") -> None:
-        self._running.discard(run)
+        run.part.discard(run)
         run.close()
 
     def _queue(self, turn: Turn) -> Generator[Event, None, None]:
@@ -196,7 +202,7 @@ class LangfastProvider:
                 event = growth.advance(text, final=ending is not None)
             else:
                 event = growth.finish() if ending is not None else None
-            if isinstance(ending, str | RunFailed):
+            if isinstance(ending, str | RunFailed | CallerError):
                 run.may_go_on = False  # the upstream itself says so
             if event is not None:
                 yield event
@@ -252,14 +258,16 @@ class _Run:
         "is_started",
         "mailbox",
         "may_go_on",
+        "part",
         "start_is_over",
     )
 
-    def __init__(self, lease: Lease, mailbox: Mailbox, now: float) -> None:
+    def __init__(self, lease: Lease, mailbox: Mailbox, part: "set[_Run]", now: float) -> None:
         self._lease = lease
         self.credential = lease.credential
         self.inbox = lease.credential.inbox
         self.mailbox = mailbox
+        self.part = part  # of those that the clock wakes together
         self.alive_at = now
         self.is_started = False
         self.start_is_over = False  # one way or the other

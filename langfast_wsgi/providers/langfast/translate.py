@@ -12,9 +12,10 @@ import orjson
 
 from langfast_wsgi.conversation.events import FINISH_REASONS, Bell, Event, Replaced, Text
 from langfast_wsgi.conversation.request import RunRequest
-from langfast_wsgi.errors import RunFailed
+from langfast_wsgi.errors import GatewayError, RunFailed
 from langfast_wsgi.observe.logs import mask
 from langfast_wsgi.providers.langfast.inbox import Update
+from langfast_wsgi.providers.langfast.refused_prompt import message_of, refused_prompt
 
 RUNNING = "in_progress"
 COMPLETED = "completed"
@@ -135,17 +136,17 @@ def _read(found: dict[str, Any]) -> Update:
     if status == COMPLETED:
         update.ending = finish_reason(found.get("finish_reason"))
     elif status in FAILURES:
-        update.ending = RunFailed(f"The upstream says that the run {_failure(status, found)}")
+        update.ending = _failure(status, found)
     else:
         update.odd_status = status
     return update
 
 
-def _failure(status: str, found: dict[str, Any]) -> str:
-    said = found.get("error") or found.get("message")
-    if isinstance(said, dict):
-        said = said.get("message")
-    return f"{status}: {clean(said)}" if isinstance(said, str) and said else f"ended as {status}."
+def _failure(status: str, found: dict[str, Any]) -> GatewayError:
+    words = clean(message_of(found))
+    ended = f"{status}: {words}" if words else f"ended as {status}."
+    failed = RunFailed(f"The upstream says that the run {ended}")
+    return refused_prompt(found, words) or failed
 
 
 def _decoded(content: bytes) -> str | None:

@@ -17,10 +17,12 @@ from langfast_wsgi.errors import (
     QuotaExhausted,
     RateLimited,
     StartRefused,
+    TooLarge,
     UpstreamGarbled,
     UpstreamSilent,
     UpstreamUnreachable,
 )
+from langfast_wsgi.providers.langfast.refused_prompt import message_of, refused_prompt
 from langfast_wsgi.providers.langfast.translate import clean
 
 Blame: TypeAlias = Literal["", "upstream", "account", "project", "setup", "unclear"]
@@ -77,8 +79,8 @@ def refused(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
         return Refusal(fault, again="refreshed", rest=REFUSED_REST, blame="account")
     if status == 403:
         return Refusal(_not_us("upstream_forbidden"), rest=REFUSED_REST, blame="account")
-    if status in (400, 422):
-        return Refusal(BadRequest(_words(content) or "The upstream refused the prompt.", code=None))
+    if status in (400, 413, 422):
+        return Refusal(_prompt_refused(status, content))
     if status in (402, 429):
         return _limited(status, _seconds(headers.get("retry-after")), content)
     if status == 404:
@@ -116,6 +118,18 @@ def _missing(content: bytes) -> Refusal:
     # The platform knows the function but has not got its code at hand: that may pass.
     again = "same" if _code(content) == "NOT_FOUND_FUNCTION_BLOB" else ""
     return Refusal(fault, again=again, blame="setup")
+
+
+def _prompt_refused(status: int, content: bytes) -> GatewayError:
+    """The caller's prompt is at fault; the upstream is well, and so is our account."""
+    found = _body(content)
+    words = clean(message_of(found))
+    fault = refused_prompt(found or content.decode("utf-8", "replace"), words)
+    if fault is not None:
+        return fault
+    if status == 413:
+        return TooLarge(words or "The prompt is larger than what the upstream takes.")
+    return BadRequest(words or "The upstream refused the prompt.", code=None)
 
 
 def _not_us(code: str) -> StartRefused:
@@ -192,12 +206,3 @@ def _code(content: bytes) -> str:
     inner = found.get("error")
     code = found.get("code") or (inner.get("code") if isinstance(inner, dict) else inner)
     return code if isinstance(code, str) else ""
-
-
-def _words(content: bytes) -> str:
-    """What the upstream said, cleaned and cut."""
-    found = _body(content)
-    inner = found.get("error")
-    said = found.get("message") or found.get("msg")
-    said = said or (inner.get("message") if isinstance(inner, dict) else inner)
-    return clean(said) if isinstance(said, str) else ""

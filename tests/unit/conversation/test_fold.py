@@ -13,6 +13,7 @@ from tests.support.builders import PAUSE
     [
         ([Finished("stop")], Completion("", "stop", None)),
         ([Text("a"), Text("b"), Finished("length")], Completion("ab", "length", None)),
+        ([Text("a"), Finished("stop", "##")], Completion("a", "stop", None, stop="##")),
         ([PAUSE, Text("a"), PAUSE, Finished("stop")], Completion("a", "stop", None)),
         ([Text("a"), Replaced("xyz"), Finished("stop")], Completion("xyz", "stop", None)),
         ([Replaced("x"), Text("y"), Finished("stop")], Completion("xy", "stop", None)),

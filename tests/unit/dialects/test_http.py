@@ -12,6 +12,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text
+from langfast_wsgi.dialects._chunks import DONE
 from langfast_wsgi.dialects._http import (
     LEFT,
     CallerLeft,
@@ -22,7 +23,7 @@ from langfast_wsgi.dialects._http import (
 from langfast_wsgi.dialects._openai import begin, error_response, sign
 from langfast_wsgi.dialects._service import Service
 from langfast_wsgi.dialects._stream import HEARTBEAT
-from langfast_wsgi.dialects.chat.encode import DONE, ChunkEncoder
+from langfast_wsgi.dialects.chat.encode import ChunkEncoder
 from langfast_wsgi.errors import (
     GatewayError,
     NoCredentials,

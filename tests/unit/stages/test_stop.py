@@ -40,6 +40,11 @@ def test_however_a_text_is_cut_it_ends_before_the_sequence_that_is_complete_firs
     expected = first_complete(text, stops)
     assert text_of(said) == expected
     assert reason_of(said) == ("length" if expected == text else "stop")
+    # The word that stands there in the text; of several the shortest is complete first.
+    rest = text[len(expected) :]
+    begun = [stop for stop in stops if rest.startswith(stop)]
+    (word,) = [event.stop for event in said if isinstance(event, Finished)]
+    assert word == min(begun, key=len, default=None)
     assert not any(stop in text_of(said) for stop in stops)
     assert_well_formed(said)
 
@@ -83,7 +88,7 @@ def test_text_without_a_sequence_passes_as_the_same_event() -> None:
 
 def test_at_a_sequence_the_source_is_closed_and_asked_no_more() -> None:
     source = Source(Text("one STOP two"), Text("three"), Finished("length"))
-    assert list(stopped(source, ["STOP"])) == [Text("one ", last=True), Finished("stop")]
+    assert list(stopped(source, ["STOP"])) == [Text("one ", last=True), Finished("stop", "STOP")]
     assert source.closed
     assert source.taken == [Text("one STOP two")]
 
@@ -100,14 +105,14 @@ def test_a_stage_that_is_closed_closes_its_source() -> None:
     ("said", "expected"),
     [
         ([Text("abc"), Replaced("xyz")], [Text("abc"), Replaced("xyz"), Finished("stop")]),
-        ([Text("abc"), Replaced("x#yz")], [Text("abc"), Replaced("x"), Finished("stop")]),
-        ([Replaced("x#yz")], [Text("x", last=True), Finished("stop")]),
-        ([Replaced("#")], [Finished("stop")]),
+        ([Text("abc"), Replaced("x#yz")], [Text("abc"), Replaced("x"), Finished("stop", "#")]),
+        ([Replaced("x#yz")], [Text("x", last=True), Finished("stop", "#")]),
+        ([Replaced("#")], [Finished("stop", "#")]),
         (
             [Text("a~"), Replaced("b~")],
             [Text("a"), Replaced("b"), Text("~", True), Finished("stop")],
         ),
-        ([Text("~"), Replaced("a~"), Text("~b")], [Text("a"), Finished("stop")]),
+        ([Text("~"), Replaced("a~"), Text("~b")], [Text("a"), Finished("stop", "~~")]),
     ],
     ids=repr,
 )

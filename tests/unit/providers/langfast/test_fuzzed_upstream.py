@@ -16,7 +16,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from langfast_wsgi.conversation.events import FINISH_REASONS, Replaced, Text
-from langfast_wsgi.errors import GatewayError, RunFailed, UpstreamGarbled
+from langfast_wsgi.errors import CallerError, GatewayError, RunFailed, UpstreamGarbled
 from langfast_wsgi.providers.langfast import accounts, translate, verdict
 from langfast_wsgi.providers.langfast.frames import CHUNK
 from langfast_wsgi.providers.langfast.grant import LONGEST_LIFETIME, Grant, read_grant
@@ -110,7 +110,7 @@ def is_sound(update: object) -> bool:
     """Whether it is an Update as it is declared, and its fault fit for a caller."""
     if not isinstance(update, Update):
         return False
-    if isinstance(update.ending, RunFailed):
+    if isinstance(update.ending, RunFailed | CallerError):
         said = update.ending.message
         assert not any(control in said for control in "\r\n\0\x1b\u2028"), said
         assert len(said) < 700

@@ -29,7 +29,7 @@ from langfast_wsgi.providers.langfast.inbox import Update
 from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.pool import Pool
-from langfast_wsgi.providers.langfast.provider import ANSWER_CHARACTERS, LangfastProvider
+from langfast_wsgi.providers.langfast.provider import ANSWER_CHARACTERS, PARTS, LangfastProvider
 from langfast_wsgi.providers.langfast.start import StartFailed
 from langfast_wsgi.providers.langfast.verdict import Refusal
 from tests.support.builders import A_PAUSE, StubSocket, grant, heard, run_request, spawn, wait_for
@@ -713,9 +713,38 @@ def test_a_provider_that_was_never_started_can_be_stopped() -> None:
 def test_the_clock_ticks_for_runs_that_somebody_listens_to_only() -> None:
     case = Case()
     events = case.begun()
-    assert len(case.provider._running) == 1
+    assert sum(len(part) for part in case.provider._running) == 1
     events.close()
-    assert case.provider._running == set()
+    assert not any(case.provider._running)
+
+
+class Waiting:
+    """A run as far as the clock knows it."""
+
+    def __init__(self) -> None:
+        self.woken = 0
+        self.mailbox = self
+
+    def tick(self) -> None:
+        self.woken += 1
+
+
+def test_the_clock_wakes_each_reader_once_a_tick_and_a_few_at_a_time() -> None:
+    """All at once they would hold up everybody else."""
+    provider = bare(2)  # a tick of 0.2 s
+    runs = [Waiting() for _ in range(3 * PARTS)]
+    for run in runs:
+        min(provider._running, key=len).add(run)  # type: ignore[arg-type]
+    began = time.monotonic()
+    provider.start()
+    moments: list[int] = []
+    while not moments or moments[-1] < 2 * len(runs):
+        moments.append(sum(run.woken for run in runs))
+        time.sleep(0.001)
+    assert time.monotonic() - began > 0.3
+    provider.stop()
+    assert max(run.woken for run in runs) - min(run.woken for run in runs) <= 1
+    assert len(set(moments)) > PARTS
 
 
 def test_it_is_ready_when_there_is_an_account_that_ever_had_a_socket() -> None:

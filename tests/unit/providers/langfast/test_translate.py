@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from langfast_wsgi.conversation.events import Event, Replaced, Text
 from langfast_wsgi.conversation.request import RunRequest
-from langfast_wsgi.errors import RunFailed
+from langfast_wsgi.errors import ContentFiltered, GatewayError, PromptTooLong, RunFailed
 from langfast_wsgi.providers.langfast.inbox import Update
 from langfast_wsgi.providers.langfast.translate import (
     FAILURES,
@@ -195,6 +195,52 @@ def test_a_failure_repeats_what_the_upstream_said(extra: dict[str, object], said
     assert update is not None
     assert isinstance(update.ending, RunFailed)
     assert update.ending.message == f"The upstream says that the run {said}"
+
+
+@pytest.mark.parametrize("status", ["failed", "error"])
+@pytest.mark.parametrize(
+    ("extra", "kind", "message"),
+    [
+        (
+            {"error": {"code": "context_length_exceeded", "message": "8 tokens\nat most"}},
+            PromptTooLong,
+            "8 tokens at most",
+        ),
+        (
+            {"error": "This model's maximum context length is 8 tokens."},
+            PromptTooLong,
+            "This model's maximum context length is 8 tokens.",
+        ),
+        ({"message": "prompt is too long"}, PromptTooLong, "prompt is too long"),
+        (
+            {"code": "content_filter"},
+            ContentFiltered,
+            "The upstream's content filter refused the prompt.",
+        ),
+        (
+            {"finish_reason": "content_filter"},
+            ContentFiltered,
+            "The upstream's content filter refused the prompt.",
+        ),
+        ({"error": {"code": "content_policy_violation", "message": "no"}}, ContentFiltered, "no"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_failure_that_is_the_prompts_is_told_as_the_callers(
+    status: str, extra: dict[str, object], kind: type[GatewayError], message: str
+) -> None:
+    update = chunk({**RUNNING, "status": status, **extra})
+    assert update is not None
+    assert type(update.ending) is kind
+    assert (update.ending.status, update.ending.message) == (400, message)
+    assert update.ending.retry is False
+
+
+@pytest.mark.parametrize("place", ["content", "executionId", "prompt"])
+def test_a_failure_is_not_judged_by_what_the_model_or_the_caller_said(place: str) -> None:
+    update = chunk({**RUNNING, "status": "failed", place: "content_filter"})
+    assert update is not None
+    assert type(update.ending) is RunFailed
 
 
 # --- the id of a raw frame

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from langfast_wsgi.errors import (
     BadRequest,
+    ContentFiltered,
     GatewayError,
+    PromptTooLong,
     QuotaExhausted,
     RateLimited,
     StartRefused,
+    TooLarge,
     UpstreamGarbled,
     UpstreamSilent,
     UpstreamUnreachable,
@@ -230,7 +233,10 @@ def test_b1_to_b10_a_refused_start_as_a_table(
         (judged(429, {"code": "exceeded_quota"}), ""),
         (judged(429), ""),
         (judged(400), ""),
+        (judged(413), ""),
         (judged(422), ""),
+        (judged(400, {"code": "context_length_exceeded"}), ""),
+        (judged(400, {"code": "content_filter"}), ""),
         (judged(404), "setup"),
         (judged(302), "unclear"),
         (judged(201), "unclear"),
@@ -308,6 +314,58 @@ def test_b6_a_refused_prompt_is_the_callers_and_repeats_the_upstreams_words(
     assert (refusal.again, refusal.rest) == ("", 0.0)
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize(
+    ("body", "kind", "message"),
+    [
+        ({"code": "context_length_exceeded", "message": "too\nlong"}, PromptTooLong, "too long"),
+        ({"error": {"code": "content_filter", "message": "no"}}, ContentFiltered, "no"),
+        (
+            {"error": "400 This model's maximum context length is 8 tokens."},
+            PromptTooLong,
+            "400 This model's maximum context length is 8 tokens.",
+        ),
+        (
+            b"the maximum context length is reached",
+            PromptTooLong,
+            "The prompt is longer than the model's context.",
+        ),
+        (b'"content_filter"', ContentFiltered, "The upstream's content filter refused the prompt."),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_b6_an_overlong_or_filtered_prompt_is_told_by_its_own_code_and_not_to_be_repeated(
+    status: int, body: object, kind: type[GatewayError], message: str
+) -> None:
+    refusal = judged(status, body)
+    assert type(refusal.fault) is kind
+    assert (refusal.fault.status, refusal.fault.message) == (400, message)
+    assert (refusal.fault.retry, refusal.again, refusal.rest) == (False, "", 0.0)
+    assert (refusal.spent, refusal.blame) == (False, "")
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500, 502, 503])
+def test_the_same_words_with_another_status_change_nothing(status: int) -> None:
+    fault = judged(status, {"code": "context_length_exceeded"}).fault
+    assert type(fault) is type(judged(status).fault)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"message": "at most 1 MB"}, "at most 1 MB"),
+        (b"<html>", "The prompt is larger than what the upstream takes."),
+    ],
+    ids=repr,
+)
+def test_a_prompt_of_too_many_bytes_is_the_callers_to_shorten(body: object, message: str) -> None:
+    refusal = judged(413, body)
+    assert isinstance(refusal.fault, TooLarge)
+    assert (refusal.fault.status, refusal.fault.code) == (413, "request_too_large")
+    assert refusal.fault.message == message
+    assert (refusal.fault.retry, refusal.again, refusal.rest) == (False, "", 0.0)
+
+
 @given(
     st.integers(201, 599),
     st.dictionaries(st.just("retry-after"), st.text(max_size=12)),
@@ -329,6 +387,6 @@ def test_whatever_the_upstream_answers_there_is_a_verdict_that_never_blames_the_
     status: int, headers: dict[str, str], content: bytes
 ) -> None:
     refusal = refused(status, headers, content)
-    assert refusal.fault.status in (400, 429, 502, 503, 504)
+    assert refusal.fault.status in (400, 413, 429, 502, 503, 504)
     assert refusal.again in ("", "same", "refreshed")
     assert refusal.rest >= 0

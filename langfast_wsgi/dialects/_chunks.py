@@ -1,21 +1,57 @@
-"""Several choices in one stream of chunks.
+"""Streams of OpenAI's chunks: how they end, how long a piece may be, several answers in one.
 
-The chunks of the choices interleave as they come. What matters to clients: the first chunk is
-choice 0's, new choices come in order, each has its own role and its own end. The ends are said when
-all choices are complete, so that none is said in a stream that fails.
+The chunks of several answers interleave as they come. What matters to clients: the first chunk is
+choice 0's, and new choices come in order. The ends are said when all choices are complete, so that
+none is said in a stream that fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from langfast_wsgi.conversation.events import Chosen, Event, Finished, Usage
-from langfast_wsgi.dialects.chat.encode import DONE, ChunkEncoder
 from langfast_wsgi.errors import GatewayError
+
+DONE = b"data: [DONE]\n\n"
+PIECE = 10_000  # characters: escaped at worst six bytes each, a line stays below 64 KiB
+
+
+def pieces(text: str) -> Iterator[str]:
+    """The text in pieces that fit into a line each; none of an empty one."""
+    return (text[at : at + PIECE] for at in range(0, len(text), PIECE))
+
+
+class ChoiceEncoder(Protocol):
+    """The chunks of one of them. It holds back what comes right before its end."""
+
+    def open(self) -> bytes:
+        """Its first chunk; empty from the second time on."""
+        ...
+
+    def write(self, event: Event) -> bytes:
+        """See StreamEncoder; for all events but the end."""
+        ...
+
+    def flush(self, *behind: bytes) -> bytes:
+        """What was held, and what is to stand behind it."""
+        ...
+
+    def end(self, reason: str) -> bytes:
+        """The chunk with the finish reason."""
+        ...
+
+    def usage(self, usage: Usage) -> bytes:
+        """The chunk with the usage of all answers."""
+        ...
+
+    def fail(self, fault: GatewayError) -> bytes:
+        """See StreamEncoder."""
+        ...
 
 
 class ChoicesEncoder:
     """The chunks of several streamed answers; one encoder for each."""
 
-    def __init__(self, choices: Sequence[ChunkEncoder], include_usage: bool) -> None:
+    def __init__(self, choices: Sequence[ChoiceEncoder], include_usage: bool) -> None:
         self._choices = choices
         self._include_usage = include_usage
         self._ends = [b""] * len(choices)

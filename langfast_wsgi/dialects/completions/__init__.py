@@ -1,0 +1,1 @@
+"""OpenAI's legacy completions: a text and how it goes on."""
