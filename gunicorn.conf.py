@@ -12,7 +12,15 @@ import sys  # noqa: E402
 import tempfile  # noqa: E402
 import weakref  # noqa: E402
 
-from langfast_wsgi import embedded, exposure, note, runtime, settings, uploads  # noqa: E402
+from langfast_wsgi import (  # noqa: E402
+    embedded,
+    exposure,
+    memory_folder,
+    note,
+    runtime,
+    settings,
+    uploads,
+)
 from langfast_wsgi.observe import access, logs  # noqa: E402
 from langfast_wsgi.stages import tokenizer  # noqa: E402
 
@@ -68,11 +76,14 @@ def on_starting(server):
     if chosen.embedded:
         embedded.start()
     note.shared()
+    memory_folder.make()
+    server.replaced = note.Note()  # the newest worker that others replace, by its age
     tokenizer.load()  # once, so that the workers share its pages
 
 
 def on_reload(server):
     """The emulator outlives a reload, and is brought back by one if it died."""
+    server.replaced.write(str(server.worker_age))  # before they are told to end
     if chosen.embedded:
         embedded.start()
 
@@ -89,6 +100,7 @@ def pre_fork(server, worker):
     slots = [other.slot for other in server.WORKERS.values()]
     worker.slot = min(range(server.num_workers), key=slots.count)
     worker.of = server.num_workers
+    worker.is_replaced = lambda: int(server.replaced.read() or 0) >= worker.age
 
 
 def post_fork(server, worker):
@@ -108,9 +120,12 @@ def when_ready(server):
 def post_worker_init(worker):
     """In the worker, patched and with the application loaded: the background work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the master's to pass on, once
+    tokenizer.let_others = runtime.let_others
     langfast = worker.wsgi.extensions["langfast"]
     langfast.start(worker.slot, worker.of)
-    runtime.watch_drain(lambda: worker.alive, langfast.drain)
+    # A worker that ends goes on accepting for up to a second. Who is replaced serves what it
+    # accepts: the service goes on, so nobody is to be refused.
+    runtime.watch_drain(lambda: worker.alive, lambda: langfast.drain(replaced=worker.is_replaced()))
     runtime.settle_memory()
 
 
@@ -131,6 +146,7 @@ def child_exit(server, worker):
 def on_exit(server):
     """The emulator and our folder go with the master."""
     embedded.stop()
+    memory_folder.remove()
     shutil.rmtree(os.environ.pop("LANGFAST_OWN_FOLDER", "/nonexistent"), ignore_errors=True)
 
 
@@ -149,5 +165,12 @@ def post_request(worker, req, environ, resp):
     """A caller whose body was not read gets to read why; idling is limited by keepalive alone."""
     runtime.limit_writes(environ, None)
     spent = req.must_close and not environ.get(uploads.READ)
-    if environ.get(uploads.UNREAD) or spent:
+    if environ.get(uploads.UNREAD) or spent or _is_succeeded(worker):
         uploads.linger(environ["gunicorn.socket"])
+
+
+def _is_succeeded(worker):
+    """Whether it would refuse the next request of this connection, and newer workers would not."""
+    if worker.alive or not worker.is_replaced():
+        return False
+    return worker.wsgi.extensions["langfast"].gateway().closing

@@ -9,7 +9,6 @@ All durations are in seconds.
 
 import os
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Self
 
@@ -26,6 +25,7 @@ from langfast_wsgi.setting_kinds import (
     Words,
     sentence,
 )
+from langfast_wsgi.setting_rules import contradiction
 
 
 class SettingsError(Exception):
@@ -166,9 +166,16 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr = Field(
         SecretStr(""),
-        description="Redis or Valkey that keeps the sign-up budget for several instances and over"
-        " restarts. Unreachable: no sign-ups.",
+        description="Redis or Valkey that keeps the sign-up budget and the responses for several"
+        " instances and over restarts. Unreachable: no sign-ups, and no response is found.",
     )
+    response_store_bytes: int = Field(
+        32 * 1024 * 1024,
+        ge=0,
+        description="Room for the responses that are kept (store, previous_response_id), in bytes,"
+        " for the whole instance; with REDIS_URL, for all instances. 0: none is kept.",
+    )
+    response_store_seconds: Seconds = Field(86400, description="How long a response is kept.")
     log_level: Lowered[Literal["debug", "info", "warning", "error"]] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -179,37 +186,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _make_sense_together(self) -> Self:
-        given = [name for name in UPSTREAM_NAMES if self._text(name)]
-        if given and len(given) < len(UPSTREAM_NAMES):
-            missing = " and ".join(name.upper() for name in UPSTREAM_NAMES if name not in given)
-            raise ValueError(f"an upstream of one's own needs {missing} too")
-        for name in ("api_master_key", "supabase_anon_key"):
-            if not self._text(name).isascii():
-                raise ValueError(f"{name.upper()}: keys travel in headers, so plain ASCII only")
-        if self._text("redis_url") and find_spec("limits") is None:
-            raise ValueError("REDIS_URL needs the extra: pip install 'langfast_wsgi[redis]'")
-        if bool(self.upstream_email) != bool(self._text("upstream_password")):
-            raise ValueError("UPSTREAM_EMAIL and UPSTREAM_PASSWORD go together")
-        if self.own_account and not given:
-            raise ValueError("an account of one's own needs an upstream of one's own")
-        if not self.credential_limit:
-            raise ValueError(
-                "MAX_CREDENTIALS=0 turns sign-ups off, so an account of one's own is needed:"
-                " UPSTREAM_EMAIL and UPSTREAM_PASSWORD, or UPSTREAM_REFRESH_TOKEN"
-            )
-        anything_goes = self.embedded or self.allow_unknown_models
-        if self.default_model not in self.known_models and not anything_goes:
-            raise ValueError(f"DEFAULT_MODEL {self.default_model!r} is not in KNOWN_MODELS")
+        told = contradiction(self)
+        if told:
+            raise ValueError(told)
         return self
-
-    def _text(self, name: str) -> str:
-        value = getattr(self, name)
-        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
     @cached_property
     def api_keys(self) -> tuple[str, ...]:
         """The keys that callers may use; none means that the API is open."""
-        words = (word.strip() for word in self._text("api_master_key").split(","))
+        words = (word.strip() for word in self.api_master_key.get_secret_value().split(","))
         return tuple(word for word in words if word not in ("", "1"))
 
     @property
@@ -239,9 +224,6 @@ class Settings(BaseSettings):
         least = min(1 if self.own_account else self.min_credentials, most)
         first, second = ((whole + workers - 1 - slot) // workers for whole in (least, most))
         return first, second
-
-
-UPSTREAM_NAMES = ("supabase_url", "supabase_anon_key", "socket_url", "prompt_id")
 
 
 _current: Settings | None = None

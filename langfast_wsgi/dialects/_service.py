@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from langfast_wsgi.gateway import Gateway
@@ -30,6 +30,52 @@ class Outlet(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A kept response as it was answered, and its own input items, each with an id."""
+
+    response: dict[str, Any]
+    items: list[dict[str, Any]]
+
+
+class Store(Protocol):
+    """Where responses are kept. Nothing of one owner's is ever shown to another."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        ...
+
+    def put(self, owner: str, response: dict[str, Any], items: list[dict[str, Any]]) -> None:
+        """Keep a response and its own input items, if that can be done."""
+        ...
+
+    def get(self, owner: str, response_id: str) -> Kept | None:
+        """The response; None where it is unknown, expired, or another owner's."""
+        ...
+
+    def delete(self, owner: str, response_id: str) -> bool:
+        """Whether it was there. Raises GatewayError where that cannot be known."""
+        ...
+
+
+class KeepsNothing:
+    """A store that is turned off."""
+
+    keeps = False
+
+    def put(self, owner: str, response: dict[str, Any], items: list[dict[str, Any]]) -> None:
+        """See Store."""
+
+    def get(self, owner: str, response_id: str) -> Kept | None:  # noqa: ARG002 - see Store
+        """See Store."""
+        return None
+
+    def delete(self, owner: str, response_id: str) -> bool:  # noqa: ARG002
+        """See Store."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """The gateway and what surrounds it."""
 
@@ -46,3 +92,5 @@ class Service:
     refuse_body: Callable[[dict[str, Any]], None]
     #: The key in a request's environ that says that its body was read to its end.
     body_read: str
+    #: What ``previous_response_id`` speaks of.
+    responses: Store = field(default_factory=KeepsNothing)

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from flask import Response
 
 from langfast_wsgi.conversation.events import Bell, Event, Pause, Text
-from langfast_wsgi.dialects._openai import note
+from langfast_wsgi.dialects._openai import PIECE, note
 from langfast_wsgi.dialects._service import Connection, Outlet
 from langfast_wsgi.errors import GatewayError
 
@@ -70,6 +70,7 @@ class Body:
         self._heartbeat = heartbeat
         self._request_id = request_id
         self._has_begun = False
+        self._rest: Iterator[bytes] = iter(())  # of bytes that are too many for one write
         self._fault: Exception | None = None  # that the caller is to be told
         self._written_at = time.monotonic()
         self._bell: Bell | None = None  # at which others may turn the crank
@@ -85,12 +86,15 @@ class Body:
     def __next__(self) -> bytes:
         """The next bytes for the server to send. Raises OSError where the caller has left."""
         while True:
-            piece = self._advance()
+            piece = next(self._rest, None) or self._advance()
             if isinstance(piece, bytes):
                 if not piece:
                     continue
                 self._written_at = time.monotonic()
-                return piece
+                if len(piece) <= PIECE:
+                    return piece
+                self._rest = iter([piece[at : at + PIECE] for at in range(0, len(piece), PIECE)])
+                return next(self._rest)
             if self._wait(piece.bell):
                 continue
             if self._connection.gone():

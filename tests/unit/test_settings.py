@@ -129,6 +129,9 @@ def test_switches_take_the_usual_words(given: Any, word: str, meant: bool) -> No
         ("RUN_TIMEOUT", "0"),
         ("RUN_TIMEOUT", "nan"),
         ("HEARTBEAT_SECONDS", "-1"),
+        ("RESPONSE_STORE_BYTES", "-1"),
+        ("RESPONSE_STORE_BYTES", "65535"),
+        ("RESPONSE_STORE_SECONDS", "0"),
         ("ALLOW_OPEN_ACCESS", "perhaps"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
@@ -156,6 +159,10 @@ def test_all_that_is_wrong_is_told_at_once(given: Any) -> None:
 
 def test_no_heartbeat_is_a_choice(given: Any) -> None:
     assert given(HEARTBEAT_SECONDS="0").heartbeat_seconds == 0
+
+
+def test_to_keep_no_responses_is_a_choice(given: Any) -> None:
+    assert given(RESPONSE_STORE_BYTES="0").response_store_bytes == 0
 
 
 # --- secrets -------------------------------------------------------------------------------------

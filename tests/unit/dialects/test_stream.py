@@ -227,6 +227,20 @@ def test_a_fault_met_by_whoever_brings_text_ends_the_stream(
     assert b'"finish_reason":"stop"' not in data
 
 
+def test_what_is_too_long_for_one_write_leaves_in_pieces_that_add_up() -> None:
+    class Long(ChunkEncoder):
+        def end(self, reason: str) -> bytes:
+            return bytes(range(256)) * 1000 + super().end(reason)
+
+    source = Source()
+    source.waiting.extend([Text("a"), Finished("stop")])
+    body = Body(source.events(), None, Long("id", 1, "m", None, False), Caller(), 0, "req")
+    pieces = list(body)
+    assert max(map(len, pieces)) == 65536
+    assert bytes(range(256)) * 1000 in b"".join(pieces)
+    assert b"".join(pieces).endswith(b"data: [DONE]\n\n")
+
+
 def test_an_end_met_by_whoever_brings_text_is_an_end() -> None:
     case = Case(Outlet())
     case.source.say(Text("a", last=True), Finished("length"))
