@@ -5,7 +5,7 @@ import hmac
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from flask import g, request
@@ -43,14 +43,14 @@ class WrongKeys:
     def __repr__(self) -> str:
         return f"<WrongKeys of {len(self._since)} networks>"
 
-    def count(self, network: str) -> float:
-        """One more; the seconds for which no more are heard from there, 0 where they are."""
+    def count(self, network: str, keys: int = 1) -> float:
+        """So many more; the seconds for which no more are heard from there, 0 where they are."""
         now = time.monotonic()
         since, wrong = self._since.get(network, (float("-inf"), 0))
         if now - since >= WRONG_KEYS_WITHIN:
             since, wrong = now, 0
             self._since.pop(network, None)  # so that it stands behind those that began before
-        self._since[network] = (since, wrong + 1)
+        self._since[network] = (since, wrong + keys)
         if len(self._since) > MOST_NETWORKS:
             self._since.popitem(last=False)
         return 0.0 if wrong < WRONG_KEYS else since + WRONG_KEYS_WITHIN - now
@@ -81,31 +81,36 @@ class Admission:
         """Of the request at hand, before its body is read. Raises CallerError."""
         if self.is_open:
             self._check_open()
-        elif not self._knows(request.headers.get("Authorization", "")):
-            self._count_wrong_key(request.environ.get("REMOTE_ADDR", ""))
-            raise NotAuthorised(
-                "Missing or incorrect API key. Send it as 'Authorization: Bearer YOUR_KEY'."
-            )
+        else:
+            self._check_keys([_hash(key) for key in _offered()])
 
-    def _count_wrong_key(self, address: str) -> None:
-        """A right key was let in before this: whoever shares an address with a guesser, or a proxy
+    def _check_keys(self, offered: Sequence[bytes]) -> None:
+        """One right key will do, whatever stands beside it: a proxy's own, or another service's."""
+        right = [key for key in offered if self._knows(key)]
+        if not right:
+            self._count_wrong_keys(request.environ.get("REMOTE_ADDR", ""), max(1, len(offered)))
+            raise NotAuthorised(
+                "Missing or incorrect API key. Send it as 'Authorization: Bearer YOUR_KEY' or"
+                " 'x-api-key: YOUR_KEY'."
+            )
+        # Its own place in the line, and the owner of what is kept: the same wherever the key is.
+        g.caller = _hash(f"caller of {right[0].hex()}").hex()
+
+    def _knows(self, offered: bytes) -> bool:
+        found = [hmac.compare_digest(offered, known) for known in self._hashes]
+        return any(found)
+
+    def _count_wrong_keys(self, address: str, keys: int) -> None:
+        """Each key counts, so that two in a request are no cheaper than two requests.
+
+        A right key was let in before this: whoever shares an address with a guesser, or a proxy
         with everybody, is not held up.
         """
         if _is_near(address):
             return
-        wait = self._wrong_keys.count(network_of(address))
+        wait = self._wrong_keys.count(network_of(address), keys)
         if wait:
             raise TooManyWrongKeys("Too many wrong API keys.", retry_after=wait)
-
-    def _knows(self, header: str) -> bool:
-        scheme, _, key = header.partition(" ")
-        offered = _hash(key.strip())
-        found = [hmac.compare_digest(offered, known) for known in self._hashes]
-        if not any(found) or scheme.lower() != "bearer":
-            return False
-        # Its own place in the line, and the owner of what is kept: the same wherever the key is.
-        g.caller = _hash(f"caller of {offered.hex()}").hex()
-        return True
 
     def _check_open(self) -> None:
         forwarded = [name for name in FORWARDING_HEADERS if name in request.headers]
@@ -126,6 +131,16 @@ class Admission:
                 header,
                 one_line(request.headers[header], 60),
             )
+
+
+def _offered() -> Iterator[str]:
+    """The keys that the request shows: as OpenAI's clients do, and as Anthropic's do."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        yield key.strip()
+    own = request.headers.get("X-Api-Key")
+    if own is not None:
+        yield own.strip()
 
 
 def _hash(key: str) -> bytes:

@@ -12,20 +12,30 @@ import threading
 import time
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from langfast_wsgi import embedded, health, note, runtime, uploads
+from langfast_wsgi import embedded, health, memory_folder, note, runtime, uploads
 from langfast_wsgi.admission import Admission
-from langfast_wsgi.dialects import models
+from langfast_wsgi.dialects import _anthropic, _openai, models
 from langfast_wsgi.dialects._http import LEFT, CallerLeft
-from langfast_wsgi.dialects._openai import begin, error_response, refuse, sign
+from langfast_wsgi.dialects._limits import telling_limits
+from langfast_wsgi.dialects._openai import begin, sign
 from langfast_wsgi.dialects._service import Service
 from langfast_wsgi.dialects.chat import openapi as chat_openapi
 from langfast_wsgi.dialects.chat import routes as chat
+from langfast_wsgi.dialects.completions import openapi as completions_openapi
+from langfast_wsgi.dialects.completions import routes as completions
+from langfast_wsgi.dialects.messages import openapi as messages_openapi
+from langfast_wsgi.dialects.messages import routes as messages
 from langfast_wsgi.dialects.openapi import health as health_openapi
 from langfast_wsgi.dialects.openapi import models as models_openapi
 from langfast_wsgi.dialects.openapi import routes as openapi
+from langfast_wsgi.dialects.responses import kept as kept_responses
+from langfast_wsgi.dialects.responses import kept_openapi
+from langfast_wsgi.dialects.responses import openapi as responses_openapi
+from langfast_wsgi.dialects.responses import routes as responses
+from langfast_wsgi.dialects.responses.store.choose import choose
 from langfast_wsgi.errors import BadRequest, GatewayError
 from langfast_wsgi.gateway import Gateway
 from langfast_wsgi.observe import logs
@@ -35,8 +45,23 @@ from langfast_wsgi.settings import Settings, current, metrics_folder
 
 log = logging.getLogger(__name__)
 
-DIALECTS = (chat.blueprint, models.blueprint)
-DESCRIBED = (chat_openapi.described, models_openapi.described, health_openapi.described)
+DIALECTS = (
+    telling_limits(chat.blueprint),
+    telling_limits(completions.blueprint),
+    telling_limits(responses.blueprint),
+    kept_responses.blueprint,
+    messages.blueprint,
+    models.blueprint,
+)
+DESCRIBED = (
+    chat_openapi.described,
+    completions_openapi.described,
+    messages_openapi.described,
+    responses_openapi.described,
+    kept_openapi.described,
+    models_openapi.described,
+    health_openapi.described,
+)
 SHUTDOWN_MARGIN = 1.5  # seconds that open streams have for their error event to leave
 
 
@@ -67,6 +92,7 @@ class Langfast:
             runtime.deadline,
             uploads.refuse_body,
             uploads.READ,
+            choose(settings, _kept_in),
         )
         for make in DIALECTS:
             blueprint = make(service)
@@ -81,7 +107,7 @@ class Langfast:
         first = blueprint.before_request_funcs.setdefault(None, [])
         first[:0] = [begin, self._limit_writes]
         blueprint.after_request(sign)
-        blueprint.register_error_handler(GatewayError, refuse)
+        blueprint.register_error_handler(GatewayError, _refuse)
         blueprint.register_error_handler(CallerLeft, lambda _: Response(status=LEFT))
         blueprint.register_error_handler(Exception, _unforeseen)
         return blueprint
@@ -121,17 +147,20 @@ class Langfast:
             )
             self._process = os.getpid()
 
-    def drain(self) -> None:
-        """No new runs; open ones end by themselves, or with an error before we are killed."""
+    def drain(self, *, replaced: bool = False) -> None:
+        """No new runs; open ones end by themselves, or with an error before we are killed.
+
+        Nobody is refused by a process that others replace: whoever came to it is served.
+        """
         gateway = self._gateway
         if gateway is None:
             return
         log.info("draining: %d runs in flight", gateway.in_flight)
-        gateway.draining = True
+        gateway.draining = not replaced
         until = time.monotonic() + self.settings.drain_seconds - SHUTDOWN_MARGIN
-        while gateway.in_flight and time.monotonic() < until:
+        while (replaced or gateway.in_flight) and time.monotonic() < until:
             time.sleep(0.1)
-        gateway.closing = True
+        gateway.draining = gateway.closing = True
 
     def stop(self) -> None:
         """End the background work."""
@@ -153,6 +182,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def _kept_in() -> Path:
+    """The folder that all workers share: in memory where their master made one."""
+    return memory_folder.shared() or Path(metrics_folder() or runtime.state_folder())
+
+
 def _upstream(settings: Settings) -> Upstream:
     if settings.embedded:
         emulator = embedded.start()
@@ -172,6 +206,17 @@ def _upstream(settings: Settings) -> Upstream:
     )
 
 
+def _told(fault: GatewayError, status: int | None = None) -> Response:
+    """A fault in the envelope of the API that was asked."""
+    tell = _anthropic.error_response if _anthropic.is_spoken() else _openai.error_response
+    return tell(fault, status)
+
+
+def _refuse(fault: GatewayError) -> Response:
+    _openai.note(fault, g.request_id)
+    return _told(fault)
+
+
 def _http_error(error: HTTPException) -> Response:
     """Flask's own refusals in our envelope: never HTML."""
     status = error.code or 500
@@ -185,8 +230,7 @@ def _http_error(error: HTTPException) -> Response:
     else:
         message = error.description or error.name
     fault = BadRequest(message, code=None) if status < 500 else GatewayError(message)
-    response = error_response(fault)
-    response.status_code = status
+    response = _told(fault, status)
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
@@ -197,4 +241,4 @@ def _unforeseen(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _http_error(error)
     log.error("a request failed in an unforeseen way", exc_info=error)
-    return error_response(GatewayError("The gateway failed. The fault is logged."))
+    return _told(GatewayError("The gateway failed. The fault is logged."))

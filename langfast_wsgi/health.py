@@ -24,6 +24,9 @@ def blueprint(gateway: Callable[[], Gateway], check_key: Callable[[], None]) -> 
                 "documentation": "README.md and docs/ of the source tree",
                 "routes": [
                     "/v1/chat/completions",
+                    "/v1/completions",
+                    "/v1/responses",
+                    "/v1/messages",
                     "/v1/models",
                     "/openapi.json",
                     "/healthz",

@@ -67,9 +67,13 @@ def note(fault: GatewayError, request_id: str) -> None:
         log.warning("%s failed: %s (%s)", request_id, fault.code, fault.message)
 
 
-def error_response(fault: GatewayError) -> Response:
-    """A fault as an answer, with the headers that tell an SDK whether and when to try again."""
-    response = json_response(error_body(fault), fault.status)
+def error_response(fault: GatewayError, status: int | None = None) -> Response:
+    """A fault as an answer. ``status``: where it is not the fault's own."""
+    return advised(json_response(error_body(fault), status or fault.status), fault)
+
+
+def advised(response: Response, fault: GatewayError) -> Response:
+    """The answer, with the headers that tell an SDK whether and when to try again."""
     if fault.retry is not None:
         response.headers["x-should-retry"] = "true" if fault.retry else "false"
     if fault.retry_after is not None:
@@ -77,12 +81,6 @@ def error_response(fault: GatewayError) -> Response:
     if fault.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-def refuse(fault: GatewayError) -> Response:
-    """For Flask: a fault that was raised on a request's way."""
-    note(fault, g.request_id)
-    return error_response(fault)
 
 
 def usage_body(usage: Usage) -> dict[str, int]:

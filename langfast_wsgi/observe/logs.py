@@ -17,7 +17,7 @@ LONGEST_MESSAGE = 1000
 SHORTEST_SECRET = 8  # characters: what is shorter stands in other words, too
 MOST_SECRETS = 200
 
-_NAMES = r"(?:access_token|refresh_token|apikey|api_key|password|token)"
+_NAMES = r"(?:access_token|refresh_token|api[-_]?key|password|token)"
 _SECRET = re.compile(
     # A field of JSON: its whole string; of JSON within JSON: up to its closing quote.
     rf"""({_NAMES}["']\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)"""
@@ -30,7 +30,7 @@ _SECRET = re.compile(
     r"""|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?""",
     re.IGNORECASE,
 )
-_HINTS = ("token", "bearer", "apikey", "api_key", "password", "eyj")
+_HINTS = ("token", "bearer", "apikey", "api_key", "api-key", "password", "eyj")
 # Also what turns the reading direction round, and so shows a line that was not written.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 

@@ -133,7 +133,7 @@ def test_rate_quota_and_no_account_are_answered_as_they_are_told() -> None:
         running_gateway(emulator, MIN_CREDENTIALS=1, MAX_CREDENTIALS=1, QUEUE_TIMEOUT=1) as gateway,
     ):
         told = Document(gateway.get("/openapi.json").json())
-        assert told.content["security"] == [{}, {"key": []}]
+        assert told.content["security"] == [{}, {"key": []}, {"x-api-key": []}]
         limited = gateway.chat(steer(fault="start-429", retry_after=1))
         resting = gateway.chat()
         assert (limited.status_code, resting.status_code) == (429, 429)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 
 from langfast_wsgi import admission as admission_module
 from langfast_wsgi.admission import (
@@ -35,6 +35,14 @@ def admitted(
         except NotAuthorised:
             return False
         return True
+
+
+def caller_of(**headers: str) -> str:
+    """Whose request it is taken for."""
+    environ = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    with APP.test_request_context("/", environ_overrides=environ):
+        keyed().check()
+        return str(g.caller)
 
 
 def keyed(*keys: str) -> Admission:
@@ -88,6 +96,38 @@ def test_nothing_else_opens_from_wherever_it_comes(header: str | None, address: 
     assert not admitted(keyed(), header, address)
 
 
+@pytest.mark.parametrize("header", ["key-one", "key-two", " key-one "])
+def test_a_key_may_come_as_anthropics_clients_send_it(header: str) -> None:
+    assert admitted(keyed(), HTTP_X_API_KEY=header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", " ", "key-three", "Bearer key-one", "key-one,key-two", "key-one key-two", "1", "\xff"],
+)
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", "Basic key-one"])
+def test_nothing_else_opens_there_whatever_stands_beside_it(
+    header: str, authorization: str | None
+) -> None:
+    assert not admitted(keyed(), authorization, HTTP_X_API_KEY=header)
+
+
+@pytest.mark.parametrize("beside", ["", "wrong", "key-two", "sk-another-services"])
+def test_one_right_key_will_do_whatever_stands_beside_it(beside: str) -> None:
+    assert admitted(keyed(), "Bearer key-one", HTTP_X_API_KEY=beside)
+    for scheme in ("Bearer", "Basic"):
+        assert admitted(keyed(), f"{scheme} {beside}", HTTP_X_API_KEY="key-one")
+
+
+def test_a_caller_is_the_same_however_the_key_is_sent() -> None:
+    one = caller_of(authorization="Bearer key-one")
+    assert one == caller_of(x_api_key="key-one")
+    assert one == caller_of(authorization="Bearer wrong", x_api_key="key-one")
+    assert one == caller_of(authorization="Bearer key-one", x_api_key="key-two")
+    assert one != caller_of(x_api_key="key-two")
+    assert "key-one" not in one
+
+
 def test_open_access_does_not_open_an_api_that_has_keys() -> None:
     assert not admitted(Admission(KEYS, allow_open_access=True))
 
@@ -130,6 +170,8 @@ def test_every_key_is_compared_each_time(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("hmac.compare_digest", compare)
     assert admitted(keyed(), "Bearer key-one")
     assert len(seen) == 2
+    assert admitted(keyed(), "Bearer key-one", HTTP_X_API_KEY="wrong")
+    assert len(seen) == 2 + 4
 
 
 # --- too many wrong keys
@@ -198,6 +240,15 @@ def test_e36_a_missing_key_counts_as_a_wrong_one(clock: FakeClock) -> None:
     for _ in range(WRONG_KEYS):
         assert not admitted(admission, None, STRANGER)
     assert wait_of(admission)
+
+
+def test_e36_a_wrong_key_counts_wherever_it_stands_and_two_count_as_two(clock: FakeClock) -> None:
+    admission = keyed()
+    for number in range(WRONG_KEYS // 2):
+        assert not admitted(admission, "Bearer wrong", STRANGER, HTTP_X_API_KEY=f"w{number}")
+    with pytest.raises(TooManyWrongKeys):
+        admitted(admission, None, STRANGER, HTTP_X_API_KEY="wrong")
+    assert admitted(admission, None, STRANGER, HTTP_X_API_KEY="key-one")
 
 
 def test_e36_the_memory_of_wrong_keys_is_bounded(clock: FakeClock) -> None:

@@ -237,6 +237,54 @@ def test_flasks_own_refusals_are_json_in_openais_envelope(
     assert response.headers["x-request-id"]
 
 
+VERSION = {"anthropic-version": "2023-06-01"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "kind"),
+    [
+        ("POST", "/v1/messages", {}, 401, "authentication_error"),
+        ("POST", "/v1/messages/count_tokens", {}, 401, "authentication_error"),
+        ("GET", "/v1/models", VERSION, 401, "authentication_error"),
+        ("POST", "/v1/messages", {"x-api-key": "sk-1"}, 400, "invalid_request_error"),
+        ("GET", "/v1/messages", {}, 405, "invalid_request_error"),
+        ("POST", "/v1/messages/batches", {}, 404, "not_found_error"),
+        ("GET", "/v1/files", VERSION, 404, "not_found_error"),
+    ],
+)
+def test_refusals_of_anthropics_api_are_in_its_envelope(
+    method: str, path: str, headers: dict[str, str], status: int, kind: str
+) -> None:
+    client = app(api_master_key="sk-1").test_client()
+    response = client.open(path, method=method, headers=headers, json={})
+    assert response.status_code == status
+    assert (response.json["type"], response.json["error"]["type"]) == ("error", kind)
+    assert response.json["request_id"] == response.headers["request-id"]
+    assert response.headers["x-request-id"] == response.headers["request-id"]
+    assert ("Allow" in response.headers) is (status == 405)
+
+
+def test_too_large_a_body_and_an_unforeseen_failure_are_in_anthropics_envelope_too(
+    made: list[FakeProvider],
+) -> None:
+    one = app(max_body_bytes=200)
+    client = one.test_client()
+    large = client.post("/v1/messages", json={**HELLO, "system": "x" * 200})
+    assert (large.status_code, large.json["error"]["type"]) == (413, "request_too_large")
+    one.extensions["langfast"].start()
+    made[0].error = ValueError("secret detail")
+    failed = client.post("/v1/messages", json={**HELLO, "max_tokens": 5})
+    assert (failed.status_code, failed.json["error"]["type"]) == (500, "api_error")
+    assert b"secret detail" not in failed.data
+
+
+def test_a_message_goes_all_the_way() -> None:
+    response = app().test_client().post("/v1/messages", json={**HELLO, "max_tokens": 5})
+    assert response.status_code == 200
+    assert response.json["content"] == [{"type": "text", "text": "Hi"}]
+    assert response.headers["request-id"] == response.headers["x-request-id"]
+
+
 def test_other_refusals_keep_their_own_words() -> None:
     one = app()
 
@@ -320,6 +368,21 @@ def test_a_drain_refuses_new_runs_and_ends_open_ones_in_time() -> None:
     assert one.test_client().get("/readyz").status_code == 503
     refused = one.test_client().post("/v1/chat/completions", json=HELLO)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+
+
+def test_a_process_that_others_replace_refuses_nobody_before_its_drain_is_over() -> None:
+    one = app(drain_seconds=1.7)
+    langfast = one.extensions["langfast"]
+    langfast.start()
+    gateway = langfast.gateway()
+    thread = threading.Thread(target=langfast.drain, kwargs={"replaced": True})
+    thread.start()
+    client = one.test_client()
+    assert client.post("/v1/chat/completions", json=HELLO).status_code == 200
+    assert client.get("/readyz").status_code == 200
+    thread.join(5)
+    assert (gateway.draining, gateway.closing) == (True, True)
+    assert client.post("/v1/chat/completions", json=HELLO).status_code == 503
 
 
 def test_a_drain_is_over_as_soon_as_the_last_run_is() -> None:

@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from langfast_wsgi.dialects._capabilities.chat import CHAT
+from langfast_wsgi.dialects._capabilities.completions import COMPLETIONS
+from langfast_wsgi.dialects._capabilities.messages import MESSAGES
+from langfast_wsgi.dialects._capabilities.responses import RESPONSES
 from langfast_wsgi.dialects._capabilities.treatment import Table
 
-TABLES: Mapping[str, Table] = {"chat_completions": CHAT}
+TABLES: Mapping[str, Table] = {
+    "chat_completions": CHAT,
+    "completions": COMPLETIONS,
+    "messages": MESSAGES,
+    "responses": RESPONSES,
+}
 TEXT = "text"
 MEDIA = ("image_url", "input_audio", "file")
 

@@ -14,6 +14,9 @@ EVERYWHERE = ("x-request-id", "openai-version", "openai-processing-ms")
 _AGAIN = ("x-should-retry", "Retry-After")
 _OF_A_FAULT = {401: ("x-should-retry", "WWW-Authenticate"), 429: _AGAIN, 503: _AGAIN}
 
+LIMITS = tuple(f"x-ratelimit-{one}-requests" for one in ("limit", "remaining", "reset"))
+_COUNT = {"type": "integer", "minimum": 0}
+
 HEADERS: dict[str, Any] = {
     "x-request-id": {
         "required": True,
@@ -33,6 +36,18 @@ HEADERS: dict[str, Any] = {
     "Retry-After": {
         "description": "Seconds after which a retry may help; absent where nobody knows.",
         "schema": {"type": "integer", "minimum": 1},
+    },
+    **{
+        f"x-ratelimit-{one}-requests": {"required": True, "description": said, "schema": schema}
+        for one, said, schema in (
+            ("limit", "How many runs the worker that answers takes at once.", _COUNT),
+            ("remaining", "How many more it would take now; beyond them is a 503.", _COUNT),
+            (
+                "reset",
+                "Until all runs of this moment have ended, at their pace of late: `1s`, `6m0s`.",
+                {"type": "string", "pattern": "^([0-9]+m)?[0-9]+s$"},
+            ),
+        )
     },
     "WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}},
     "x-langfast-ignored-params": {

@@ -10,7 +10,8 @@ from langfast_wsgi.dialects.openapi.answers import ERROR, HEADERS
 Json: TypeAlias = dict[str, Any]
 
 VERSION = "3.1.0"
-KEY = "key"  # the name of the one way to show who calls
+KEY = "key"  # the names of the two ways to show who calls
+API_KEY = "x-api-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def document(parts: Iterable[Part], *, keyed: bool) -> Json:
             "version": __version__,
             "description": "An OpenAI-compatible API in front of a prompt runner.",
         },
-        "security": [{KEY: []}] if keyed else [{}, {KEY: []}],
+        "security": [*([] if keyed else [{}]), {KEY: []}, {API_KEY: []}],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -46,7 +47,13 @@ def document(parts: Iterable[Part], *, keyed: bool) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "One of the keys in `API_MASTER_KEY`.",
-                }
+                },
+                API_KEY: {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": API_KEY,
+                    "description": "The same, as Anthropic's clients send it.",
+                },
             },
         },
     }

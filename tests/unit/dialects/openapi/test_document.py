@@ -17,6 +17,8 @@ from langfast_wsgi.dialects._kind import Kind
 from langfast_wsgi.dialects.chat import openapi as chat
 from langfast_wsgi.dialects.chat.fields import Body
 from langfast_wsgi.dialects.chat.parse import parse
+from langfast_wsgi.dialects.completions.fields import Body as CompletionBody
+from langfast_wsgi.dialects.completions.parse import parse as completions_parse
 from langfast_wsgi.dialects.openapi import answers
 from langfast_wsgi.dialects.openapi.document import Part, document
 from langfast_wsgi.dialects.openapi.requests import request_schemas
@@ -26,6 +28,7 @@ from langfast_wsgi.settings import Settings
 from tests.support.openapi import Document
 
 CHAT = "/v1/chat/completions"
+COMPLETIONS = "/v1/completions"
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -81,7 +84,11 @@ def test_operations_have_names_of_their_own(told: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "security"), [("", [{}, {"key": []}]), ("abcdefgh", [{"key": []}])]
+    ("keys", "security"),
+    [
+        ("", [{}, {"key": []}, {"x-api-key": []}]),
+        ("abcdefgh", [{"key": []}, {"x-api-key": []}]),
+    ],
 )
 def test_it_says_whether_a_key_is_wanted(keys: str, security: list[Any]) -> None:
     found = served(api_master_key=keys)
@@ -176,6 +183,7 @@ def test_all_fields_are_told(told: Document) -> None:
         {},
         {"stop": "x", "stream": True, "stream_options": {"include_usage": True}},
         {"stop": ["x"] * 4, "metadata": {"a": "b"}, "temperature": 2, "unknown": 1},
+        {"metadata": {f"{number:064}": "x" * 512 for number in range(16)}},
         {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
         {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "file": None}]}]},
         {"response_format": {"type": "text"}},
@@ -203,6 +211,10 @@ def test_what_it_allows_is_taken(request_schema: Any, fields: dict[str, Any]) ->
         {"stop": {}},
         {"temperature": 2.1},
         {"metadata": "x"},
+        {"metadata": {str(number): "x" for number in range(17)}},
+        {"metadata": {"n" * 65: "x"}},
+        {"metadata": {"n": "x" * 513}},
+        {"metadata": {"n": 1}},
         {"logit_bias": []},
         {"tools": [{"type": "function"}]},
         {"tools": [{"type": "function", "function": None}]},
@@ -217,6 +229,45 @@ def test_what_it_forbids_is_refused(request_schema: Any, fields: dict[str, Any])
     assert not request_schema.is_valid(body)
     with pytest.raises(BadRequest):
         parse(body, default_model="m", reject_unsupported=False)
+
+
+@pytest.fixture(scope="module")
+def completion_schema(told: Document) -> Any:
+    return jsonschema_rs.Draft202012Validator(told.request_schema("POST", COMPLETIONS))
+
+
+@pytest.mark.parametrize(
+    ("body", "allowed"),
+    [
+        ({"prompt": "a"}, True),
+        ({"prompt": ["a"] * 8, "stop": ["x"], "echo": True, "suffix": None}, True),
+        ({"prompt": "a", "n": 8, "best_of": 8, "logit_bias": {}, "user": "u", "more": 1}, True),
+        ({}, False),
+        ({"prompt": None}, False),
+        ({"prompt": []}, False),
+        ({"prompt": ["a"] * 9}, False),
+        ({"prompt": [1, 2]}, False),
+        ({"prompt": [[1], [2]]}, False),
+        ({"prompt": "a", "max_tokens": 0}, False),
+        ({"prompt": "a", "logprobs": 6}, False),
+        ({"prompt": "a", "stop": ["x"] * 5}, False),
+    ],
+    ids=str,
+)
+def test_what_it_allows_of_completions_is_taken_and_what_it_forbids_refused(
+    completion_schema: Any, body: dict[str, Any], allowed: bool
+) -> None:
+    assert completion_schema.is_valid(body) is allowed
+    if allowed:
+        completions_parse(body, default_model="m", reject_unsupported=False)
+    else:
+        with pytest.raises(BadRequest):
+            completions_parse(body, default_model="m", reject_unsupported=False)
+
+
+def test_all_fields_of_completions_are_told(told: Document) -> None:
+    schema = told.content["components"]["schemas"]["CompletionRequest"]
+    assert set(schema["properties"]) == set(CompletionBody.model_fields)
 
 
 def test_a_model_is_told_under_the_names_that_its_dialect_gives_it() -> None:
