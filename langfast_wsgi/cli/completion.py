@@ -68,7 +68,7 @@ class Completion:
         raise ChatFailed("The answer broke off: the stream ended without its end mark.")
 
     def _opened(self) -> requests.Response:
-        if not _fits_a_header(self._key or ""):
+        if not fits_a_header(self._key or ""):
             raise ChatFailed("The key holds characters that no HTTP header can carry.")
         try:
             response = self._http.post(
@@ -127,7 +127,8 @@ def session(url: str, key: str | None) -> requests.Session:
     return made
 
 
-def _fits_a_header(key: str) -> bool:
+def fits_a_header(key: str) -> bool:
+    """Whether a key can be sent at all."""
     return key.isprintable() and all(ord(character) < 256 for character in key)
 
 

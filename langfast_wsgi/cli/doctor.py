@@ -3,11 +3,14 @@
 import logging.config
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from langfast_wsgi import settings
 from langfast_wsgi.cli import address, advice, gateway_checks, local_checks, steps
+from langfast_wsgi.cli.conformance import examination
+from langfast_wsgi.cli.conformance.examination import Asked
 from langfast_wsgi.cli.failure import Unusable
 from langfast_wsgi.cli.gateway_checks import GatewayChecks
 from langfast_wsgi.cli.steps import Finding, Mark, Wrong
@@ -17,8 +20,13 @@ from langfast_wsgi.settings import Settings, SettingsError
 
 WIDTH = 15  # of a check's name
 RUN_LIMIT = 120.0  # for a gateway's answer, where no settings say otherwise
-PLAIN = {Mark.PASSED: "ok", Mark.FAILED: "FAILED", Mark.SKIPPED: "-"}
-COLOURS = {Mark.PASSED: "green", Mark.FAILED: "red", Mark.SKIPPED: "yellow"}
+PLAIN = {Mark.PASSED: "ok", Mark.FAILED: "FAILED", Mark.SKIPPED: "-", Mark.REMARKED: "!"}
+COLOURS = {
+    Mark.PASSED: "green",
+    Mark.FAILED: "red",
+    Mark.SKIPPED: "yellow",
+    Mark.REMARKED: "magenta",
+}
 UPSTREAM_NAMES = ("auth service", "sign-in", "socket", "run")
 
 
@@ -37,7 +45,35 @@ UPSTREAM_NAMES = ("auth service", "sign-in", "socket", "run")
     help="Spend UPSTREAM_REFRESH_TOKEN on this: it is good for one use.",
 )
 @click.option("--verbose", is_flag=True, help="Log what is said on the wire, secrets masked.")
-def command(url: str | None, sign_up: bool, use_refresh_token: bool, verbose: bool) -> None:
+@click.option(
+    "--conformance",
+    "base",
+    metavar="URL",
+    help="In place of all that: whether the API at this base URL, anybody's, is OpenAI's.",
+)
+@click.option(
+    "--model", metavar="ID", help="Model to ask there.  [default: gpt-4o-mini, or a listed one]"
+)
+@click.option(
+    "--key-env",
+    metavar="VAR",
+    help="Environment variable with the key for it.  [default: the first of API_MASTER_KEY on this"
+    " machine, else OPENAI_API_KEY]",
+)
+@click.option("--only", metavar="NUMBERS", help="Only these of its checks, such as 19,20 or 19-26.")
+@click.option("--strict", is_flag=True, help="A rule beyond OpenAI's own is one like the others.")
+@click.option("--json", "as_json", is_flag=True, help="Its results as JSON.")
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    url: str | None,
+    sign_up: bool,
+    use_refresh_token: bool,
+    verbose: bool,
+    base: str | None,
+    **asked: Any,
+) -> None:
     """Look everything over, and say what is wrong and what to do.
 
     In this order: settings, libraries, the way to the upstream, signing in, the socket, one run;
@@ -46,7 +82,21 @@ def command(url: str | None, sign_up: bool, use_refresh_token: bool, verbose: bo
     Nothing is spent on an upstream of yours but one short run. No account is made without
     --sign-up, and no token is used up without --use-refresh-token. The exit code is 0 if nothing
     failed, 1 otherwise.
+
+    With --conformance it does something else: some 100 short requests to the API at that URL show
+    whether it keeps to OpenAI's wire, rule by rule (docs/conformance.md).
     """
+    if base is not None:
+        if url or sign_up or use_refresh_token or verbose:
+            raise Unusable(
+                "--conformance looks at one API, and goes with none of the other checks."
+            )
+        sys.exit(examination.carried_out(context, base, Asked(**asked), _shown))
+    stray = [name for name, value in asked.items() if value]
+    if stray:
+        raise Unusable(
+            f"--{stray[0].replace('_', '-').removeprefix('as-')} goes with --conformance."
+        )
     try:
         root = address.root(url) if url else None
     except address.NoAddress as error:
@@ -106,11 +156,16 @@ def _set_logging(chosen: Settings | None, verbose: bool) -> None:
 
 def line(finding: Finding) -> str:
     """One line of the report, in what stdout can show."""
+    return _shown(finding, WIDTH)
+
+
+def _shown(finding: Finding, width: int) -> str:
+    """One line, with so much room for the name."""
     encoding = sys.stdout.encoding or "utf-8"
     sign = finding.mark.value
     if sign.encode(encoding, "ignore") == b"":
         sign = PLAIN[finding.mark]
     todo = f" → {finding.todo}" if finding.todo else ""
-    said = f"{finding.name:<{WIDTH}} {finding.text}{todo}"
+    said = f"{finding.name:<{width}} {finding.text}{todo}"
     shown = said.encode(encoding, "replace").decode(encoding)
     return f"{click.style(sign, fg=COLOURS[finding.mark])} {shown}"

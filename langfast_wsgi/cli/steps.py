@@ -10,11 +10,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Generic, TypeVar, cast
 
 from langfast_wsgi.cli import advice
 from langfast_wsgi.errors import GatewayError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Mark(Enum):
@@ -23,6 +26,7 @@ class Mark(Enum):
     PASSED = "✓"
     FAILED = "✗"
     SKIPPED = "–"
+    REMARKED = "!"
 
 
 class Wrong(Exception):
@@ -35,6 +39,10 @@ class Wrong(Exception):
 
 class NotDone(Exception):
     """Why a check was left out."""
+
+
+class OutOfTime(Exception):
+    """A check took longer than it may; what it does goes on unheeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,10 @@ def skipped(names: Sequence[str], reason: str) -> Iterator[Finding]:
 
 def _carried_out(step: Step) -> Finding:
     try:
-        return Finding(Mark.PASSED, step.name, _bounded(step))
+        return Finding(Mark.PASSED, step.name, bounded(step.name, step.check, step.limit))
+    except OutOfTime:
+        sentence = f"no result within {step.limit:g} s"
+        return Finding(Mark.FAILED, step.name, sentence, advice.by_code("upstream_timeout"))
     except NotDone as reason:
         return Finding(Mark.SKIPPED, step.name, f"skipped: {reason}")
     except Wrong as wrong:
@@ -92,22 +103,32 @@ def _carried_out(step: Step) -> Finding:
         return Finding(Mark.FAILED, step.name, text, advice.UNKNOWN)
 
 
-def _bounded(step: Step) -> str:
-    """In a thread of its own: a look-up of a name, for one, has no deadline that we could set."""
-    results: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
+def bounded(name: str, check: Callable[[], T], limit: float) -> T:
+    """What a check returns or raises, or OutOfTime after so many seconds.
+
+    In a thread of its own: a look-up of a name, for one, has no deadline that we could set.
+    """
+    results: queue.SimpleQueue[_Outcome[T]] = queue.SimpleQueue()
 
     def work() -> None:
         try:
-            results.put(step.check())
+            results.put(_Outcome(check()))
         except BaseException as error:  # carried over to the thread that waits
-            results.put(error)
+            results.put(_Outcome(error=error))
 
-    threading.Thread(target=work, name=step.name, daemon=True).start()
+    threading.Thread(target=work, name=name, daemon=True).start()
     try:
-        result = results.get(timeout=step.limit)
+        outcome = results.get(timeout=limit)
     except queue.Empty:
-        sentence = f"no result within {step.limit:g} s"
-        raise Wrong(sentence, advice.by_code("upstream_timeout")) from None
-    if isinstance(result, BaseException):
-        raise result
-    return result
+        raise OutOfTime from None
+    if outcome.error is not None:
+        raise outcome.error
+    return cast(T, outcome.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome(Generic[T]):
+    """What came of a check: a value, or what it raised."""
+
+    value: T | None = None
+    error: BaseException | None = None

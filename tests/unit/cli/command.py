@@ -24,6 +24,7 @@ def langfast(
     *arguments: str,
     stdin: str | bytes = b"",
     cwd: Path = ROOT,
+    patience: float = PATIENCE,
     **settings: object,
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run it to its end, with these settings and no others."""
@@ -34,7 +35,7 @@ def langfast(
             capture_output=True,
             cwd=cwd,
             env=environment(home, **{"PYTHONPATH": ROOT, **settings}),
-            timeout=PATIENCE,
+            timeout=patience,
         )
 
 
