@@ -26,8 +26,9 @@ _TEXT_FRAME = 0x81  # FIN, no extension, opcode 1
 class ChunkTap:
     """Stands in for a ``websocket.WebSocket``.
 
-    ``receive`` reads the connection, without a timeout of its own. ``take`` gets the whole payload
-    of a chunk frame, and says whether it could use it; if not, the frame goes the library's way.
+    ``receive`` reads the connection, without a timeout of its own. ``take`` gets the JSON of a
+    chunk frame, and says whether it could use it; if not, the frame goes the library's way. Texts
+    are long, and each copy of one costs as much as a call, so this is the only one made here.
     """
 
     def __init__(
@@ -76,21 +77,21 @@ class ChunkTap:
             if len(buffer) < end:
                 self._more(end - at)
                 continue
-            if not buffer.startswith(CHUNK, begin) or not take(buffer[begin:end]):
+            if not buffer.startswith(CHUNK, begin) or not take(buffer[begin + 2 : end]):
                 break
             self._at = end
         self._lent = 0
         return self._websocket.recv()
 
     def _more(self, size: int) -> None:
-        """Read until the buffer holds ``size`` bytes; pieces are joined once."""
-        pieces = [self._buffer[self._at :]]
-        have = len(pieces[0])
+        """Read until the buffer holds ``size`` bytes; pieces are joined once, if there are any."""
+        pieces = [self._buffer[self._at :]] if self._at < len(self._buffer) else []
+        have = sum(map(len, pieces))
         while have < size:
             piece = self._receive()
             pieces.append(piece)
             have += len(piece)
-        self._buffer, self._at = b"".join(pieces), 0
+        self._buffer, self._at = pieces[0] if len(pieces) == 1 else b"".join(pieces), 0
 
     def _receive(self) -> bytes:
         piece = self._read()

@@ -51,7 +51,7 @@ class _Engine(engineio.Client):
     ws: Any
     #: Reads a socket in large pieces; set before connecting.
     receiver: Callable[[Any], Receiver]
-    #: Takes the payload of a chunk frame; set before connecting.
+    #: Takes the JSON of a chunk frame; set before connecting.
     take: Callable[[bytes], bool]
     #: Called when the read loop ends, whether a namespace was joined or not.
     ended: Callable[[], None]
@@ -266,13 +266,13 @@ class Session:
             _wonder(update.odd_status)
         self._deliver(update)
 
-    def _take_chunk(self, payload: bytes) -> bool:
-        """A chunk frame in the read loop; False where the library shall have it."""
-        job_id = translate.job_id_of(payload)
+    def _take_chunk(self, event: bytes) -> bool:
+        """A chunk frame's JSON in the read loop; False where the library shall have it."""
+        job_id = translate.job_id_of(event)
         if job_id is not None and not self._wants(job_id):
             return True
         try:
-            arguments = translate.loads(payload[2:])
+            arguments = translate.loads(event)
         except ValueError:
             return False  # garbage is the library's business
         self._on_chunk(arguments[1] if len(arguments) > 1 else None)

@@ -66,15 +66,15 @@ def chunk(argument: object) -> Update | None:
     return _read(argument) if isinstance(argument, dict) else None
 
 
-_JOB_ID = re.compile(rb'42\["execution:chunk",\{"executionId":"([\w.:-]+)",')
+_JOB_ID = re.compile(rb'\["execution:chunk",\{"executionId":"([\w.:-]+)",')
 
 
-def job_id_of(payload: bytes) -> str | None:
-    """The id in a raw chunk frame, where it stands first, as it does on the known wire.
+def job_id_of(event: bytes) -> str | None:
+    """The id in the JSON of a chunk frame, where it stands first, as it does on the known wire.
 
     None means nothing but that the frame has to be decoded to know.
     """
-    found = _JOB_ID.match(payload)
+    found = _JOB_ID.match(event)
     return found[1].decode() if found else None
 
 

@@ -82,11 +82,11 @@ def by_the_tap(
     found: list[Message] = []
     taken: list[bytes] = []
 
-    def take(payload: bytes) -> bool:
-        if refuse in payload:
+    def take(event: bytes) -> bool:
+        if refuse in event:
             return False
-        taken.append(payload)
-        found.append(payload.decode())
+        taken.append(event)
+        found.append(f"42{event.decode()}")
         return True
 
     tap = tapped(connected(data, sizes), take)
