@@ -7,14 +7,19 @@ by the provider, before the first event: after it, nothing can be taken back.
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from langfast_wsgi.conversation.events import Event, Finished, Pause, Usage
-from langfast_wsgi.conversation.order import OutOfOrder, ordered
+from langfast_wsgi.conversation.events import Event, Pause
+from langfast_wsgi.conversation.order import (
+    NEXT,
+    OVER,
+    OutOfOrder,
+    State,
+    after,
+    at_the_end,
+)
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import (
     BadRequest,
@@ -29,18 +34,22 @@ from langfast_wsgi.observe import metrics
 from langfast_wsgi.observe.pace import Pace
 from langfast_wsgi.providers.base import Places, Provider, Reserving
 from langfast_wsgi.stages.choices import side_by_side
-from langfast_wsgi.stages.emulation import Emulation, emulation_of
-from langfast_wsgi.stages.length import limited
-from langfast_wsgi.stages.stop import stopped
-from langfast_wsgi.stages.usage import counted, prompt_tokens
+from langfast_wsgi.stages.emulation import emulation_of
+from langfast_wsgi.stages.pipeline import (
+    Answer,
+    Messages,
+    Run,
+    Source,
+    Stage,
+    asked,
+    one_of_several,
+    stages_of,
+    through,
+    with_prompts,
+)
+from langfast_wsgi.stages.usage import prompt_tokens
 
 log = logging.getLogger(__name__)
-
-Stage = Callable[[Iterator[Event]], Iterator[Event]]
-Source = Generator[Event, None, None]
-Run = Callable[[RunRequest], Source]
-Messages = Sequence[Mapping[str, Any]]
-Answer = tuple[Source, Iterator[Event]]
 
 
 class Gateway:
@@ -148,8 +157,8 @@ class Gateway:
             )
         emulation = emulation_of(request, streamed=streamed)
         messages = emulation.messages if emulation else request.messages
-        stages = _stages(request, messages if count_usage else None)
-        return self._accounted(_source(provider.run, request, emulation, reasks), stages)
+        stages = stages_of(request, messages if count_usage else None)
+        return self._accounted(asked(provider.run, request, emulation, reasks), stages)
 
     def _run_all(
         self,
@@ -173,8 +182,8 @@ class Gateway:
         for request in requests:
             emulation = emulation_of(request, streamed=streamed)
             prompts.append(emulation.messages if emulation else request.messages)
-            answers += [partial(_answer, request, emulation, reasks, count_usage)] * choices
-        stages: list[Stage] = [partial(_with_prompts, prompts=prompts)] if count_usage else []
+            answers += [partial(one_of_several, request, emulation, reasks, count_usage)] * choices
+        stages: list[Stage] = [partial(with_prompts, prompts=prompts)] if count_usage else []
         reserve = partial(provider.reserve, places, requests[0].caller)
         return self._accounted(_several(reserve, answers), stages, places)
 
@@ -186,7 +195,7 @@ class Gateway:
         self._admit(places)
         try:
             with closing(source):
-                yield from ordered(_through(stages, self._guarded(source, begun)))
+                yield from self._guarded(through(stages, source), begun)
             outcome = "complete"
         except OutOfOrder as error:
             outcome = "upstream_bad_response"
@@ -222,56 +231,29 @@ class Gateway:
         metrics.RUNS_IN_FLIGHT.inc(places)
 
     def _guarded(self, events: Iterator[Event], begun: float) -> Iterator[Event]:
-        """The whole run's deadline and the drain, looked at with every event."""
+        """The legal order, the whole run's deadline and the drain, looked at with every event.
+
+        One loop for all three: each loop of its own would cost every chunk as much as its encoding.
+        """
         deadline = begun + self._run_timeout
-        waiting = True
+        is_waiting = True
+        state = State.OPEN
+        usual = NEXT[state]
         for event in events:
-            if waiting and not isinstance(event, Pause):
-                waiting = False
+            if usual.get(type(event)) is not state:
+                state = after(state, event)
+                usual = NEXT[state]
+            if is_waiting and not isinstance(event, Pause):
+                is_waiting = False
                 metrics.FIRST_EVENT.observe(time.monotonic() - begun)
             yield event
-            if self.closing and not isinstance(event, Finished):
+            if state in OVER:
+                continue
+            if self.closing:
                 raise ShuttingDown("The gateway is shutting down.", retry_after=1)
-            if time.monotonic() > deadline and not isinstance(event, Finished):
+            if time.monotonic() > deadline:
                 raise UpstreamSilent("The run took longer than the gateway allows.")
-
-
-def _through(stages: Sequence[Stage], events: Iterator[Event]) -> Iterator[Event]:
-    for stage in stages:
-        events = stage(events)
-    return events
-
-
-def _source(run: Run, request: RunRequest, emulation: Emulation | None, reasks: int) -> Source:
-    """What the model says; not before it is asked for. Nothing here keeps a plain request."""
-    limit = request.max_completion_tokens
-    if emulation is None:
-        events = run(request)
-        return limited(events, limit) if limit else events
-
-    def ask(messages: Messages) -> Iterator[Event]:
-        events = run(replace(request, messages=messages))
-        return limited(events, limit) if limit else events
-
-    return emulation.run(ask, reasks)
-
-
-def _stages(request: RunRequest, prompt: Messages | None) -> list[Stage]:
-    """What an answer goes through. ``prompt``: its tokens and the answer's are to be counted."""
-    stages: list[Stage] = []
-    if request.stop:
-        stages.append(partial(stopped, words=request.stop))
-    if prompt is not None:
-        stages.append(partial(counted, messages=prompt))
-    return stages
-
-
-def _answer(
-    request: RunRequest, emulation: Emulation | None, reasks: int, count_usage: bool, run: Run
-) -> Answer:
-    """One of several answers, and what is to be closed behind it. Its prompt is not counted."""
-    source = _source(run, request, emulation, reasks)
-    return source, ordered(_through(_stages(request, () if count_usage else None), source))
+        at_the_end(state)
 
 
 def _several(reserve: Callable[[], Places], answers: Sequence[Callable[[Run], Answer]]) -> Source:
@@ -285,11 +267,3 @@ def _several(reserve: Callable[[], Places], answers: Sequence[Callable[[Run], An
             stack.enter_context(closing(source))
             streams.append(events)
         yield from side_by_side(streams, places.wait)
-
-
-def _with_prompts(events: Iterator[Event], prompts: Sequence[Messages]) -> Iterator[Event]:
-    """The same events, with the tokens of each prompt, once, however many answers it had."""
-    for event in events:
-        if isinstance(event, Usage):
-            event = replace(event, prompt_tokens=sum(map(prompt_tokens, prompts)))
-        yield event

@@ -67,17 +67,28 @@ class OutOfOrder(Exception):
     """A stream broke the order; the fault lies in a provider or a stage, never in a caller."""
 
 
+OVER = frozenset({State.FINISHED, State.COUNTED})
+"""States in which a stream may stop."""
+
+
+def after(state: State, event: Event) -> State:
+    """Where the event leads. Raises OutOfOrder."""
+    following = NEXT[state].get(type(event))
+    if following is None:
+        raise OutOfOrder(f"{type(event).__name__} while {state.value}")
+    return following
+
+
+def at_the_end(state: State) -> None:
+    """Raise OutOfOrder where a stream may not stop."""
+    if state not in OVER:
+        raise OutOfOrder("the stream stopped without an end")
+
+
 def ordered(events: Iterator[Event]) -> Iterator[Event]:
     """Hand the events on; raise OutOfOrder for an illegal one, or where the end is missing."""
     state = State.OPEN
-    legal = NEXT[state]
     for event in events:
-        following = legal.get(type(event))
-        if following is None:
-            raise OutOfOrder(f"{type(event).__name__} while {state.value}")
-        if following is not state:
-            state = following
-            legal = NEXT[state]
+        state = after(state, event)
         yield event
-    if state in (State.OPEN, State.CALLING):
-        raise OutOfOrder("the stream stopped without an end")
+    at_the_end(state)

@@ -73,8 +73,8 @@ def stopped(events: Iterator[Event], words: Sequence[str]) -> Iterator[Event]:
                     text += watch.flush()
                 if text:
                     shown = True
-                    ends = event.last or watch.found is not None
-                    yield event if text == event.delta else Text(text, ends)
+                    is_whole = text == event.delta and watch.found is None
+                    yield event if is_whole else Text(text, event.last or watch.found is not None)
             elif isinstance(event, Replaced):
                 watch = Watch(words)
                 text = watch.feed(event.text)

@@ -31,6 +31,7 @@ def first_complete(text: str, stops: list[str]) -> str:
 
 @given(text=st.text("ab\nc", max_size=40), stops=words, places=cuts, last=st.booleans())
 @example(text="aab", stops=["ab"], places=[1, 2], last=True)
+@example(text="\n\na\n", stops=["\n\nab", "a\n"], places=[1, 2, 3], last=False)
 @example(text="abab\n", stops=["abab\nb", "\nc"], places=[1, 3], last=False)
 @settings(deadline=None, max_examples=400)
 def test_however_a_text_is_cut_it_ends_before_the_sequence_that_is_complete_first(
