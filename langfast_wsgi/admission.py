@@ -90,8 +90,9 @@ class Admission:
         if not right:
             self._count_wrong_keys(request.environ.get("REMOTE_ADDR", ""), max(1, len(offered)))
             raise NotAuthorised(
-                "Missing or incorrect API key. Send it as 'Authorization: Bearer YOUR_KEY' or"
-                " 'x-api-key: YOUR_KEY'."
+                # In words of OpenAI's: litellm tells kinds of errors apart by them.
+                "Incorrect API key provided, or none. Send it as 'Authorization: Bearer YOUR_KEY'"
+                " or 'x-api-key: YOUR_KEY'."
             )
         # Its own place in the line, and the owner of what is kept: the same wherever the key is.
         g.caller = _hash(f"caller of {right[0].hex()}").hex()

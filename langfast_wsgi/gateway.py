@@ -236,18 +236,19 @@ class Gateway:
         One loop for all three: each loop of its own would cost every chunk as much as its encoding.
         """
         deadline = begun + self._run_timeout
-        is_waiting = True
+        is_waiting, is_over = True, False
         state = State.OPEN
         usual = NEXT[state]
         for event in events:
             if usual.get(type(event)) is not state:
                 state = after(state, event)
                 usual = NEXT[state]
+                is_over = state in OVER
             if is_waiting and not isinstance(event, Pause):
                 is_waiting = False
                 metrics.FIRST_EVENT.observe(time.monotonic() - begun)
             yield event
-            if state in OVER:
+            if is_over:
                 continue
             if self.closing:
                 raise ShuttingDown("The gateway is shutting down.", retry_after=1)
