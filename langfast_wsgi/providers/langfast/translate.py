@@ -58,12 +58,14 @@ def chunk(argument: object) -> Update | None:
 
     An object, a JSON text of that object, or plain text: then that is the whole text so far.
     """
+    if isinstance(argument, dict):
+        return _read(argument)
     if isinstance(argument, bytes):
         argument = _decoded(argument)
-    if isinstance(argument, str):
-        found = _object_in(argument)
-        return Update(None, argument) if found is None else _read(found)
-    return _read(argument) if isinstance(argument, dict) else None
+    if not isinstance(argument, str):
+        return None
+    found = _object_in(argument)
+    return Update(None, argument) if found is None else _read(found)
 
 
 _JOB_ID = re.compile(rb'\["execution:chunk",\{"executionId":"([\w.:-]+)",')
@@ -198,7 +200,9 @@ class Growth:
             self._seen = text
             if not new:
                 return None
-            return Text(_whole(new), True) if final else Text(_whole(new), False, self._bell)
+            if not new.isascii():
+                new = _whole(new)
+            return Text(new, True) if final else Text(new, False, self._bell)
         self._seen = text
         return Replaced(_whole(text))
 
@@ -208,4 +212,4 @@ class Growth:
 
 
 def _whole(text: str) -> str:
-    return text if text.isascii() else _SURROGATE.sub(_REPLACEMENT, text)
+    return _SURROGATE.sub(_REPLACEMENT, text)
