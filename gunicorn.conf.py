@@ -165,12 +165,5 @@ def post_request(worker, req, environ, resp):
     """A caller whose body was not read gets to read why; idling is limited by keepalive alone."""
     runtime.limit_writes(environ, None)
     spent = req.must_close and not environ.get(uploads.READ)
-    if environ.get(uploads.UNREAD) or spent or _is_succeeded(worker):
+    if environ.get(uploads.UNREAD) or spent:
         uploads.linger(environ["gunicorn.socket"])
-
-
-def _is_succeeded(worker):
-    """Whether it would refuse the next request of this connection, and newer workers would not."""
-    if worker.alive or not worker.is_replaced():
-        return False
-    return worker.wsgi.extensions["langfast"].gateway().closing

@@ -50,6 +50,12 @@ def spawn(task: Callable[[], None]) -> object:
     return thread
 
 
+def let_others() -> None:
+    """In the middle of long work: whoever has waited goes on. Threads do so by themselves."""
+    if is_patched():
+        gevent.sleep(0)
+
+
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
     """Raise TimeoutError in the block after ``seconds``. Threads cannot be interrupted."""
@@ -178,10 +184,13 @@ class Outlet:
         return False
 
     def flush(self) -> None:
-        """Send the rest, waiting for the caller as long as a write may take. Raises OSError."""
+        """Send the rest, waiting for the caller as long as a write may take; each piece of it for
+        itself. Raises OSError.
+        """
         if self._rest:
             rest, self._rest = self._rest, b""
-            self._server.sock.sendall(rest)
+            for at in range(0, len(rest), PIECE):
+                self._server.sock.sendall(rest[at : at + PIECE])
 
 
 def outlet(start_response: object) -> Outlet | None:

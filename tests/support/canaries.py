@@ -2,7 +2,8 @@
 
 A gateway that a test starts is given secrets that occur nowhere else. When it ends, its whole log,
 its last metrics and the errors that it answered must hold none of them, nor anything that looks
-like a token of the auth service: those are made by the emulator, and nobody here knows them.
+like a token of the auth service: those are made by the emulator, and nobody here knows them. The
+access tokens are JWTs, and each refresh token of the emulator bears its mark.
 """
 
 import base64
@@ -22,7 +23,10 @@ SECRETS = (
 )
 SHORTEST = 8  # a shorter word may stand in a log for many reasons
 LONGEST_ERROR = 65536
-_TOKEN = re.compile(r"eyJ[\w-]{16,}")  # the head of a JWT is enough
+_TOKENS = {
+    "an access token": re.compile(r"eyJ[\w-]{16,}"),  # the head of a JWT is enough
+    "a refresh token": re.compile(r"rfsh[a-z0-9]{8}"),
+}
 _AROUND = 60
 
 
@@ -58,9 +62,10 @@ class Canaries:
             at = text.find(secret)
             if at >= 0:
                 yield f"{name} in {_around(text, at, at + len(secret), name)}"
-        for found in _TOKEN.finditer(text):
-            yield f"a token in {_around(text, *found.span(), 'token')}"
-            break
+        for name, token in _TOKENS.items():
+            found = token.search(text)
+            if found:
+                yield f"{name} in {_around(text, *found.span(), 'token')}"
 
 
 def _around(text: str, begin: int, end: int, name: str) -> str:
@@ -122,7 +127,7 @@ class Watch:
             nonlocal begun
             *lines, begun = (begun + piece).split("\n")
             for line in lines:
-                if line.startswith('data: {"error"'):
+                if line.startswith(('data: {"error"', 'data: {"type":"error"')):
                     self.look("an event", line)
 
         return hear

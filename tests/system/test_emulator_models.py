@@ -8,6 +8,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from tests.support.emulator import running_emulator
 from tests.support.gateway import GatewayProcess, running_gateway
 from tests.support.stream import read_stream
 
@@ -61,6 +62,15 @@ def test_echo_says_the_last_user_message_in_several_chunks(
     if len(text) > 3:
         deltas = [chunk["choices"][0]["delta"].get("content") for chunk in stream.chunks]
         assert len([delta for delta in deltas if delta]) >= 3
+
+
+def test_a_model_of_a_remote_emulator_is_waited_for_until_the_emulator_is_known() -> None:
+    """Nobody knows that it is one, and what it offers, before its first answer."""
+    with running_emulator() as remote:
+        remote.faults(sign_up={"hang": 3.5, "times": 1})
+        with running_gateway(remote, ready=False, MIN_CREDENTIALS=1) as fresh:
+            assert fresh.chat("hello", model="echo").status_code == 200
+            assert fresh.chat("hello", model="nobody's").status_code == 404
 
 
 def test_echo_holds_the_result_of_a_tool(gateway: GatewayProcess) -> None:

@@ -128,13 +128,10 @@ def test_who_waits_too_long_gets_a_503_with_retry_after(upstream: EmulatorProces
         with ThreadPoolExecutor(1) as busy:
             first = busy.submit(post, gateway, steer("long", interval=0.4, chunks=4))
             time.sleep(0.3)
-            began = time.monotonic()
             response = post(gateway, "x", stream=True)
-            waited = time.monotonic() - began
             assert response.status_code == 503
             assert response.json()["error"]["code"] == "too_many_runs"
             assert response.headers["retry-after"] == "1"
-            assert 0.45 < waited < 0.7
             assert said(first.result()) == "long"
         assert gateway.metrics()["langfast_runs_in_flight"] == 0
 

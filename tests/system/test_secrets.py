@@ -26,6 +26,7 @@ from tests.support.stream import read_stream, steer
 DEMO = {"UPSTREAM_EMAIL": "demo@example.com", "UPSTREAM_PASSWORD": "demo-password"}
 ONE = {"MIN_CREDENTIALS": 1, "LOG_LEVEL": "debug", "QUEUE_TIMEOUT": 0.3}
 KEY = new("api-key")
+REFRESH = "rfsh" + "k3" * 4  # as the emulator makes them
 
 Words = Callable[[str, str], bytes]
 
@@ -178,8 +179,13 @@ def test_an_error_that_holds_a_secret_is_a_leak(gateway: GatewayProcess, stream:
     assert KEY not in str(watch.leaks)
 
 
-def test_an_event_that_holds_a_token_is_a_leak(gateway: GatewayProcess) -> None:
-    token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+@pytest.mark.parametrize(
+    ("kind", "token"),
+    [("an access token", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"), ("a refresh token", REFRESH)],
+)
+def test_an_event_that_holds_a_token_is_a_leak(
+    gateway: GatewayProcess, kind: str, token: str
+) -> None:
     watch = Watch(Canaries({}))
     with requests.Session() as client:
         client.hooks["response"].append(watch)
@@ -191,7 +197,7 @@ def test_an_event_that_holds_a_token_is_a_leak(gateway: GatewayProcess) -> None:
     for piece in ("data: {}\n\nda", 'ta: {"error":{"message":"no ', f'{token}"}}}}\n', "\n"):
         hear(piece)
     (leak,) = watch.leaks
-    assert leak.startswith("an event shows a token in ")
+    assert leak.startswith(f"an event shows {kind} in ")
 
 
 def test_the_key_of_the_embedded_emulator_is_looked_for_as_well() -> None:

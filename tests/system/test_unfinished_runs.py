@@ -84,8 +84,8 @@ def test_c26_silence_is_held_by_heartbeats_and_ends_at_the_idle_limit(
     assert streamed.pings >= 2
     assert bool(streamed.text) is bool(at)
     assert TEXT.startswith(streamed.text)
-    for answer in (streamed, unstreamed):
-        assert IDLE_TIMEOUT * 0.9 < answer.seconds < IDLE_TIMEOUT * 1.1 + 0.5
+    for answer in (streamed, unstreamed):  # how exactly: test_deadlines.py
+        assert answer.seconds > IDLE_TIMEOUT * 0.9
         assert answer.finish_reason is None
     wait_for(lambda: figure(gateway, "langfast_leases") == 0, "the places to be free")
 
@@ -102,7 +102,7 @@ def test_c27_output_without_end_is_cut_at_the_deadline_with_an_error(
     assert len(streamed.text) > 2 * len(TEXT)
     assert (TEXT * 1000).startswith(streamed.text)
     for answer in (streamed, unstreamed):
-        assert RUN_TIMEOUT * 0.9 < answer.seconds < RUN_TIMEOUT * 1.1 + 0.5
+        assert answer.seconds > RUN_TIMEOUT * 0.9
         assert answer.finish_reason is None
     wait_for(lambda: figure(gateway, "langfast_leases") == 0, "the places to be free")
 

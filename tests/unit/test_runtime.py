@@ -77,6 +77,21 @@ except gevent.Timeout:
     assert patched_python(script).strip() == "held"
 
 
+def test_with_gevent_long_work_lets_others_have_their_turn_and_without_there_is_no_need() -> None:
+    runtime.let_others()
+    script = """
+import gevent
+from langfast_wsgi import runtime
+turns = []
+other = gevent.spawn(lambda: turns.append("other"))
+turns.append("long")
+runtime.let_others()
+turns.append("work")
+print(*turns)
+"""
+    assert patched_python(script).strip() == "long other work"
+
+
 def test_a_drain_begins_when_the_worker_is_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([True, True, False])
     naps: list[float] = []

@@ -16,10 +16,12 @@ from langfast_wsgi.emulator.auth.refusals import AuthRefusal
 
 _LETTERS = string.ascii_lowercase + string.digits
 _LENGTH = 12
+MARK = "rfsh"
+"""What each refresh token begins with, so that one is known for what it is wherever it turns up."""
 
 
 def _refresh_token() -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
+    return MARK + "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH - len(MARK)))
 
 
 @dataclass(slots=True)

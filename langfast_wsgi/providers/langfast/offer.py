@@ -9,8 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 
-PATIENCE = 2.0  # seconds after the start in which a question waits for the first answer
-
 
 class Offer:
     """Whether the upstream is an emulator, and its model ids."""
@@ -34,15 +32,18 @@ class Offer:
         if self._settled.is_set():
             return
         if mark is not None:
-            self._models = self._ask()
             self.emulator = True
-        self._settled.set()
+            self._models = self._ask()
+        if self._models or mark is None:  # one that did not say is asked again
+            self._settled.set()
 
-    def models(self) -> tuple[str, ...]:
-        """The emulator's model ids. Right after the start it waits a moment to know them."""
+    def models(self, patience: float) -> tuple[str, ...]:
+        """The emulator's model ids. While they are not known, a question waits to know them: for
+        ``patience`` seconds after the first one, as a run would wait for an account.
+        """
         if not self._settled.is_set():
             now = time.monotonic()
             if self._patient_until is None:
-                self._patient_until = now + PATIENCE
+                self._patient_until = now + patience
             self._settled.wait(max(self._patient_until - now, 0.0))
         return self._models

@@ -4,6 +4,7 @@ import pytest
 
 from langfast_wsgi.emulator.auth.refusals import AuthRefusal
 from langfast_wsgi.emulator.auth.sessions import Session, Sessions
+from tests.support.canaries import Canaries
 
 
 class _Clock:
@@ -44,6 +45,12 @@ def test_a_refresh_token_is_twelve_small_letters_or_digits(sessions: Sessions) -
     token = sessions.open("user", "anonymous").current
     assert len(token) == 12
     assert set(token) <= set("abcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def test_a_refresh_token_bears_a_mark_by_which_a_leak_is_found(sessions: Sessions) -> None:
+    session = sessions.open("user", "anonymous")
+    for token in (session.current, sessions.refresh(session.current).current):
+        assert list(Canaries({}).seen_in(f"got {token}!"))
 
 
 def test_using_the_current_token_rotates_it(sessions: Sessions) -> None:
