@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 LARGEST = 50_000  # objects within a schema, each counted as often as it is referred to
+WIDEST = 10_000  # members of one object or list in a schema
 LARGEST_TOLD = 2_000  # up to here the validator is asked why
 LONGEST_TOLD = 300  # characters
 BACKTRACKING = 100_000
@@ -67,6 +68,8 @@ class _Size:
         self.whole = self._of(schema)
 
     def _of(self, part: Any) -> int:
+        if isinstance(part, list | Mapping) and len(part) > WIDEST:
+            raise UnusableSchema("It holds more than can be checked.")
         if isinstance(part, list):
             size = sum(map(self._of, part))
         elif isinstance(part, Mapping):

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,12 @@ def build(
         queue_timeout=settings.queue_timeout,
         start_timeout=settings.start_timeout,
         idle_timeout=settings.run_idle_timeout,
+        shortest=min(
+            settings.first_byte_timeout,
+            settings.run_timeout,
+            settings.drain_seconds,
+            settings.heartbeat_seconds or math.inf,
+        ),
     )
 
 

@@ -39,7 +39,10 @@ RECONNECT_GRACE = 5.0  # after a lost socket, how long a run waits for its next 
 
 
 class LangfastProvider:
-    """The prompt runner as a provider."""
+    """The prompt runner as a provider.
+
+    ``shortest``: the soonest of the deadlines that others look at while a run pauses, in seconds.
+    """
 
     name = "langfast"
 
@@ -54,6 +57,7 @@ class LangfastProvider:
         queue_timeout: float,
         start_timeout: float,
         idle_timeout: float,
+        shortest: float = math.inf,
     ) -> None:
         self._pool = pool
         self._keeper = keeper
@@ -63,8 +67,9 @@ class LangfastProvider:
         self._queue_timeout = queue_timeout
         self._start_timeout = start_timeout
         self._idle_timeout = idle_timeout
-        # Deadlines hold within a tenth, also short ones.
-        self._tick = min(TICK, queue_timeout / 10, start_timeout / 10, idle_timeout / 10)
+        # Deadlines hold within a tenth, also short ones, and those that others set on our runs.
+        soonest = min(queue_timeout, start_timeout, idle_timeout, shortest)
+        self._tick = min(TICK, soonest / 10)
         self._running: tuple[set[_Run], ...] = tuple(set() for _ in range(PARTS))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
