@@ -38,7 +38,7 @@ def check(answer: requests.Response, code: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("status", [400, 413, 422, 500, 502])
 @pytest.mark.parametrize(("said", "code"), SAID, ids=lambda value: str(value)[:50])
 def test_60_a_start_that_is_refused_for_the_prompt(
     gateway: GatewayProcess, status: int, said: dict[str, str], code: str, stream: bool

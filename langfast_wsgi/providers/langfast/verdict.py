@@ -75,8 +75,8 @@ def accepted(content: bytes) -> str | None:
 def refused(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
     """What any answer but 200 means."""
     if status == 401:
-        fault = _not_us("upstream_auth_error")
-        return Refusal(fault, again="refreshed", rest=REFUSED_REST, blame="account")
+        not_us = _not_us("upstream_auth_error")
+        return Refusal(not_us, again="refreshed", rest=REFUSED_REST, blame="account")
     if status == 403:
         return Refusal(_not_us("upstream_forbidden"), rest=REFUSED_REST, blame="account")
     if status in (400, 413, 422):
@@ -88,6 +88,12 @@ def refused(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
     if status < 400:
         redirect = UpstreamGarbled("The upstream answered the start with a redirect.")
         return Refusal(redirect, blame="unclear")
+    if status in (500, 502):
+        # A function that does not look at its model's error hands it on as a failure of its own.
+        found = _body(content)
+        fault = refused_prompt(found, clean(message_of(found)))
+        if fault is not None:
+            return Refusal(fault)
     return _failed(status)
 
 

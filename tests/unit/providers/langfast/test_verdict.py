@@ -344,7 +344,31 @@ def test_b6_an_overlong_or_filtered_prompt_is_told_by_its_own_code_and_not_to_be
     assert (refusal.spent, refusal.blame) == (False, "")
 
 
-@pytest.mark.parametrize("status", [403, 404, 429, 500, 502, 503])
+@pytest.mark.parametrize("status", [500, 502])
+def test_a_function_that_fails_for_the_prompt_speaks_neither_against_itself_nor_for_another_try(
+    status: int,
+) -> None:
+    refusal = judged(status, {"error": "400 This model's maximum context length is 8 tokens."})
+    assert isinstance(refusal.fault, PromptTooLong)
+    assert (refusal.again, refusal.spent, refusal.blame) == ("", False, "")
+
+
+@pytest.mark.parametrize("status", [500, 502])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>the maximum context length",
+        {"error": "boom", "echo": {"message": "context_length_exceeded"}},
+    ],
+    ids=repr,
+)
+def test_a_failure_that_only_repeats_such_words_is_a_failure(status: int, body: object) -> None:
+    refusal = judged(status, body)
+    assert isinstance(refusal.fault, StartRefused)
+    assert (refusal.again, refusal.blame) == ("same", "upstream")
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 503, 504])
 def test_the_same_words_with_another_status_change_nothing(status: int) -> None:
     fault = judged(status, {"code": "context_length_exceeded"}).fault
     assert type(fault) is type(judged(status).fault)
