@@ -140,13 +140,15 @@ class Gateway:
         beside: Sequence[RunRequest] = (),
         choices: int = 1,
         count_usage: bool = False,
+        prompt_tokens: int | None = None,
         streamed: bool = False,
         reasks: int = 1,
     ) -> Generator[Event, None, None]:
         """The events of one run. Raises GatewayError: at once, with the first event, or later.
 
         ``choices``: how many answers; several come side by side (see ``Chosen``). ``beside``: more
-        requests of this model and caller, each with as many answers, numbered on. ``streamed``:
+        requests of this model and caller, each with as many answers, numbered on.
+        ``prompt_tokens``: what one request asks, where it was counted already. ``streamed``:
         somebody is served by JSON that comes bit by bit. ``reasks``: how often the model may be
         asked again for a tool call or JSON that fits.
         """
@@ -157,7 +159,7 @@ class Gateway:
             )
         emulation = emulation_of(request, streamed=streamed)
         messages = emulation.messages if emulation else request.messages
-        stages = stages_of(request, messages if count_usage else None)
+        stages = stages_of(request, messages if count_usage else None, prompt_tokens)
         return self._accounted(asked(provider.run, request, emulation, reasks), stages)
 
     def _run_all(

@@ -37,13 +37,17 @@ def asked(run: Run, request: RunRequest, emulation: Emulation | None, reasks: in
     return emulation.run(ask, reasks)
 
 
-def stages_of(request: RunRequest, prompt: Messages | None) -> list[Stage]:
-    """What an answer goes through. ``prompt``: its tokens and the answer's are to be counted."""
+def stages_of(
+    request: RunRequest, prompt: Messages | None, prompt_tokens: int | None = None
+) -> list[Stage]:
+    """What an answer goes through. ``prompt``: its tokens (if they are not known yet) and the
+    answer's are to be counted.
+    """
     stages: list[Stage] = []
     if request.stop:
         stages.append(partial(stopped, words=request.stop))
     if prompt is not None:
-        stages.append(partial(counted, messages=prompt))
+        stages.append(partial(counted, messages=prompt, prompt=prompt_tokens))
     return stages
 
 

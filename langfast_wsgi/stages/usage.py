@@ -18,8 +18,10 @@ PER_NAME = 1
 PER_ANSWER = 3
 
 
-def counted(events: Iterator[Event], messages: Sequence[Mapping[str, Any]]) -> Iterator[Event]:
-    """The same events, and Usage behind the end."""
+def counted(
+    events: Iterator[Event], messages: Sequence[Mapping[str, Any]], prompt: int | None = None
+) -> Iterator[Event]:
+    """The same events, and Usage behind the end. ``prompt``: its tokens, if they are known."""
     parts: list[str] = []
     for event in events:
         yield event
@@ -34,7 +36,8 @@ def counted(events: Iterator[Event], messages: Sequence[Mapping[str, Any]]) -> I
         elif isinstance(event, Refused):
             parts.append(event.text)
         elif isinstance(event, Finished):
-            yield Usage(prompt_tokens(messages), count("".join(parts)))
+            asked = prompt_tokens(messages) if prompt is None else prompt
+            yield Usage(asked, count("".join(parts)))
 
 
 def prompt_tokens(messages: Sequence[Mapping[str, Any]]) -> int:

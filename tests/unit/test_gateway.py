@@ -62,6 +62,11 @@ def test_usage_is_counted_where_it_is_asked_for() -> None:
     assert found == {"complete": 1}
 
 
+def test_a_prompt_that_was_counted_is_not_counted_again() -> None:
+    run = gateway().run(run_request("Hello"), count_usage=True, prompt_tokens=99)
+    assert list(run)[-1] == Usage(99, 1)
+
+
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [

@@ -41,16 +41,17 @@ def blueprint(service: Service) -> Blueprint:
 
 def _answer(service: Service, asked: MessagesRequest) -> Response:
     gateway, run, message_id = service.gateway(), asked.run, new_id("msg_")
+    # A stream begins with this number: 4 ms for 100 KB, before the run is started.
+    tokens = gateway.prompt_tokens(run) if asked.stream else None
     events = gateway.run(
         run,
         count_usage=True,
+        prompt_tokens=tokens,
         streamed=asked.stream,
         reasks=service.settings.reask_budget,
     )
     mark = gateway.fingerprint(run.model)
-    if asked.stream:
-        # A stream begins with this number: 4 ms for 100 KB, before the run is started.
-        tokens = gateway.prompt_tokens(run)
+    if tokens is not None:
         encoder = EventEncoder(message_id, run.model, mark, tokens, g.request_id)
         return streamed(service, events, encoder)
     return json_response(message_body(message_id, run.model, mark, folded(service, events)))
