@@ -25,7 +25,7 @@ from langfast_wsgi.observe import access, logs  # noqa: E402
 from langfast_wsgi.stages import tokenizer  # noqa: E402
 
 try:
-    chosen = settings.adopt()
+    chosen = settings.adopt(exposure.check)
 except settings.SettingsError as error:
     chosen = settings.keep()
     if chosen is None:
@@ -51,9 +51,12 @@ access_log_format = access.FORMAT
 
 def on_starting(server):
     """In the master, before any worker: refuse what is unsafe, start what all share."""
+    hosts = []
     for address in server.cfg.address:  # what it really resolved: -b and GUNICORN_CMD_ARGS win
         host = address[0] if isinstance(address, tuple) else ""  # a descriptor: nobody knows
-        host = "localhost" if isinstance(address, str) else host  # a Unix socket is local
+        hosts.append("localhost" if isinstance(address, str) else host)  # a Unix socket is local
+    exposure.listen(hosts)  # for a reload, which may expose more
+    for host in hosts:
         danger = exposure.danger(chosen, host)
         if danger:
             sys.exit(f"langfast: {exposure.sentence(danger, host)}")

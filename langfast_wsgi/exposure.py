@@ -1,8 +1,9 @@
 """What must not be served where others can reach it: one rule for gunicorn and the doctor."""
 
 import ipaddress
+from collections.abc import Iterable
 
-from langfast_wsgi.settings import Settings
+from langfast_wsgi.settings import Settings, SettingsError, keep
 
 OPEN_TO_ALL = "open_to_all"
 EMULATOR_TO_ALL = "emulator_to_all"
@@ -17,6 +18,8 @@ _SENTENCES = {
         " SOCKET_URL, …), or set EMULATOR=1 if that is meant."
     ),
 }
+
+_served: tuple[str, ...] = ()
 
 
 def is_loopback(host: str) -> bool:
@@ -58,3 +61,20 @@ def danger(settings: Settings, host: str) -> str | None:
 def sentence(danger: str, host: str) -> str:
     """What to tell the operator."""
     return _SENTENCES[danger].format(host=host)
+
+
+def listen(hosts: Iterable[str]) -> None:
+    """The master serves on these addresses from now on."""
+    global _served
+    _served = tuple(hosts)
+
+
+def check(settings: Settings) -> None:
+    """For a reload. Raises SettingsError where it would expose what a start refuses to."""
+    before = keep()
+    if before is None:
+        return  # a start: what is really listened on is not known yet
+    for host in _served if before.host == settings.host else (settings.host,):
+        found = danger(settings, host)
+        if found:
+            raise SettingsError(sentence(found, host))

@@ -20,7 +20,7 @@ def blueprint(gateway: Callable[[], Gateway], check_key: Callable[[], None]) -> 
             {
                 "name": "langfast_wsgi",
                 "version": __version__,
-                "description": "An OpenAI-compatible API in front of a prompt runner.",
+                "description": "The APIs of OpenAI and Anthropic in front of a prompt runner.",
                 "documentation": "README.md and docs/ of the source tree",
                 "routes": [
                     "/v1/chat/completions",

@@ -4,11 +4,13 @@ those that do not fit; a long default.
 
 import re
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import NoDecode
 
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_REDIS = ("redis://", "rediss://", "unix://")
 
 
 def _words(value: object) -> object:
@@ -20,11 +22,30 @@ def _words(value: object) -> object:
 
 def _address(value: str) -> str:
     """An address of the upstream without a trailing slash, or nothing."""
-    if value and not _ADDRESS.fullmatch(value):
+    if value and not (_ADDRESS.fullmatch(value) and _has_parts(value)):
         raise ValueError(
             "should be an address such as https://upstream.example, without user or password"
         )
     return value.rstrip("/")
+
+
+def _redis_address(value: SecretStr) -> SecretStr:
+    """Its client would tell of a bad one in words that hold a part of the password."""
+    url = value.get_secret_value()
+    if url and not (url.startswith(_REDIS) and _has_parts(url)):
+        raise ValueError(
+            "should be an address such as rediss://:PASSWORD@redis.example:6379/0,"
+            " the password with its / and @ percent-encoded"
+        )
+    return value
+
+
+def _has_parts(url: str) -> bool:
+    """Whether the port is a number, and brackets are closed: else whoever uses it first fails."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _lower(value: object) -> object:
@@ -35,6 +56,7 @@ T = TypeVar("T")
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 HttpUrl = Annotated[str, AfterValidator(_address)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_address)]
 Host = Annotated[str, AfterValidator(lambda host: host.strip().strip("[]"))]
 Lowered = Annotated[T, BeforeValidator(_lower)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

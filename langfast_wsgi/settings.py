@@ -8,6 +8,7 @@ All durations are in seconds.
 """
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
@@ -21,6 +22,7 @@ from langfast_wsgi.setting_kinds import (
     Host,
     HttpUrl,
     Lowered,
+    RedisUrl,
     Seconds,
     Words,
     sentence,
@@ -164,10 +166,10 @@ class Settings(BaseSettings):
     max_body_bytes: PositiveInt = Field(
         10 * 1024 * 1024, description="Largest request body, in bytes."
     )
-    redis_url: SecretStr = Field(
+    redis_url: RedisUrl = Field(
         SecretStr(""),
         description="Redis or Valkey that keeps the sign-up budget and the responses for several"
-        " instances and over restarts. Unreachable: no sign-ups, and no response is found.",
+        " instances and over restarts. Unreachable: no sign-ups, and kept responses are a 503.",
     )
     response_store_bytes: int = Field(
         32 * 1024 * 1024,
@@ -248,11 +250,17 @@ def current() -> Settings:
     return _current or adopt()
 
 
-def adopt() -> Settings:
-    """Load the settings anew for this process and the workers that it forks."""
+def adopt(check: Callable[[Settings], None] | None = None) -> Settings:
+    """Load the settings anew for this process and the workers that it forks.
+
+    ``check`` raises SettingsError for some that must not be adopted.
+    """
     global _current
-    _current = load()
-    return _current
+    chosen = load()
+    if check is not None:
+        check(chosen)
+    _current = chosen
+    return chosen
 
 
 def keep() -> Settings | None:

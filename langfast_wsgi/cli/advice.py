@@ -79,6 +79,10 @@ ADVICE: Mapping[str | type[GatewayError], str] = {
     " gateway's log.",
     "too_many_runs": f"All places are taken: {_WAIT.lower()}, or raise MAX_CREDENTIALS,"
     " RUNS_PER_CREDENTIAL or MAX_RUNS.",
+    "store_unavailable": "Check REDIS_URL and that Redis runs, or that the disk is not full: kept"
+    " responses cannot be read.",
+    "context_length_exceeded": "Send less, or ask a model with a longer context.",
+    "content_filter": "The upstream's content filter refuses the prompt: say it otherwise.",
     "shutting_down": f"The gateway is about to end: {_WAIT.lower()} when it is back.",
     "invalid_api_key": "Run this with the gateway's own API_MASTER_KEY.",
     "model_not_found": "Put a model that the gateway lists into DEFAULT_MODEL.",

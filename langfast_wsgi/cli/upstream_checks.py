@@ -14,7 +14,7 @@ from langfast_wsgi.cli.steps import NotDone, Step, Wrong
 from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import GatewayError, SessionLost, SessionRefused, UpstreamSilent
 from langfast_wsgi.providers.langfast.accounts import Accounts, Grant
-from langfast_wsgi.providers.langfast.budget import BudgetUnknown, RedisBudget
+from langfast_wsgi.providers.langfast.budget import HELD, BudgetUnknown, RedisBudget
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.session import Session
@@ -137,7 +137,7 @@ class UpstreamChecks:
                 advice.by_code("budget_unknown"),
             ) from None
         if wait > 0:
-            sentence = f"the sign-up budget is used up, the next one is in {wait:.0f} s"
+            sentence = f"no sign-up for {wait:.0f} s: {HELD}"
             raise Wrong(sentence, advice.by_code("over_budget"))
 
     def _connect(self) -> str:

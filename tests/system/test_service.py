@@ -171,7 +171,9 @@ def test_sign_ups_keep_to_their_budget_over_workers_that_die() -> None:
         for lives in range(2, 5):
             os.kill(gateway.worker_pids()[-1], signal.SIGKILL)
             wait_for(lambda: len(gateway.worker_pids()) == lives, "a new worker")  # noqa: B023
-            time.sleep(0.7)
+            # The second worker makes one of the two that it wants, and no later one makes any.
+            wait_for(lambda: gateway.log().count("no sign-up for") >= lives - 1, "its refusal")  # noqa: B023
+            wait_for(lambda: upstream.stats()["sign_ups"] == 3, "the last of the budget")
         assert upstream.stats()["sign_ups"] == 3
         assert "budget is used up" in gateway.log()
 
@@ -283,6 +285,50 @@ def test_d20_a_reload_with_bad_settings_keeps_the_service_as_it_was(tmp_path: Pa
         file.write_text("DEFAULT_MODEL=o3\n")
         gateway.process.send_signal(signal.SIGHUP)
         wait_for(lambda: gateway.chat("x").json().get("model") == "o3", "the new settings")
+
+
+def test_d20_a_reload_with_an_address_that_is_none_keeps_the_service_and_the_secret(
+    tmp_path: Path,
+) -> None:
+    """Its client would say in an exception what it makes of the password."""
+    file = tmp_path / "env"
+    file.write_text("DEFAULT_MODEL=o1\n")
+    with running_gateway(ENV_FILE=file) as gateway:
+        for number, bad in enumerate(("redis://:canary-A/b@127.0.0.1:6379/0", "nonsense"), 1):
+            file.write_text(f"DEFAULT_MODEL=o3\nREDIS_URL={bad}\n")
+            gateway.process.send_signal(signal.SIGHUP)
+            refusals = "keeps the settings it had. Settings do not fit: REDIS_URL"
+            wait_for(lambda: gateway.log().count(refusals) == number, "the refusal")  # noqa: B023
+        wait_for(lambda: gateway.chat("x").json().get("model") == "o1", "service")
+        assert "canary" not in gateway.log()
+
+
+def test_d20_a_reload_exposes_nothing_that_a_start_refuses_to(
+    tmp_path: Path, emulator: EmulatorProcess
+) -> None:
+    """The embedded emulator, where the upstream is taken out on an address that others reach."""
+    upstream = "".join(
+        f"{name}={value}\n"
+        for name, value in (
+            ("SUPABASE_URL", emulator.url),
+            ("SUPABASE_ANON_KEY", emulator.anon_key),
+            ("SOCKET_URL", emulator.url),
+            ("PROMPT_ID", emulator.prompt_id),
+        )
+    )
+    file = tmp_path / "env"
+    file.write_text(f"API_MASTER_KEY=a-long-key\n{upstream}")
+    with running_gateway(ENV_FILE=file, HOST="0.0.0.0", ready=False) as gateway:
+        gateway.http.headers["Authorization"] = "Bearer a-long-key"
+        file.write_text("API_MASTER_KEY=a-long-key\n")
+        gateway.process.send_signal(signal.SIGHUP)
+        refusal = "keeps the settings it had. refusing to serve the embedded emulator on 0.0.0.0"
+        wait_for(lambda: refusal in gateway.log(), "the refusal")
+        wait_for(lambda: gateway.chat("x").status_code == 200, "service")
+        file.write_text(upstream)  # no key either
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "refusing to listen on 0.0.0.0 without a key" in gateway.log(), "it")
+        wait_for(lambda: gateway.chat("x").status_code == 200, "service")
 
 
 def test_a_refused_start_leaves_no_folder_behind(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ CHAT: Table = {
     "reasoning_effort": ignored(),
     "verbosity": ignored(),
     "service_tier": ignored("auto", "default"),
-    "store": ignored(False, note="nothing is stored"),
+    "store": ignored(False, note="no chat completion is stored"),
     "metadata": ignored({}),
     "user": ignored(),
     "safety_identifier": ignored(),

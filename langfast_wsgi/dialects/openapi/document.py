@@ -35,7 +35,7 @@ def document(parts: Iterable[Part], *, keyed: bool) -> Json:
         "info": {
             "title": "langfast_wsgi",
             "version": __version__,
-            "description": "An OpenAI-compatible API in front of a prompt runner.",
+            "description": "The APIs of OpenAI and Anthropic in front of a prompt runner.",
         },
         "security": [*([] if keyed else [{}]), {KEY: []}, {API_KEY: []}],
         "paths": paths,

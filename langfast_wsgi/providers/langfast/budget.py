@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 HOUR = 3600.0
 LONGEST_AGE = 10 * 365 * 86400.0  # nothing in the file is older,
 LONGEST_REST = 31 * 86400.0  # or further ahead
+HELD = "the sign-up budget is used up, or all accounts rest for their quota"
+"""What a charge that was not granted means, in words for an operator."""
+
 _REST_KEY = "langfast:rest"
 _WHOSE = ("langfast", "sign-ups")
 

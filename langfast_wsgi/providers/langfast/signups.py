@@ -13,7 +13,7 @@ from langfast_wsgi.errors import GatewayError, NoCredentials, RateLimited, Upstr
 from langfast_wsgi.observe import metrics
 from langfast_wsgi.providers.langfast.accounts import OUTAGES, CredentialGone, NobodyThere
 from langfast_wsgi.providers.langfast.breaker import PROBE_EVERY
-from langfast_wsgi.providers.langfast.budget import HOUR, Budget, BudgetUnknown
+from langfast_wsgi.providers.langfast.budget import HELD, HOUR, Budget, BudgetUnknown
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.grant import Grant
 from langfast_wsgi.providers.langfast.pool import Pool
@@ -104,8 +104,8 @@ class SignUps:
             wait = self._budget.charge() if self._budgeted else 0.0
             if wait > 0:
                 metrics.SIGN_UPS.labels("over_budget").inc()
-                log.warning("the sign-up budget is used up; the next one in %.0f s", wait)
-                self._hold(wait, NoCredentials("The sign-up budget is used up."))
+                log.warning("no sign-up for %.0f s: %s", wait, HELD)
+                self._hold(wait, NoCredentials(f"No sign-up is allowed just now: {HELD}."))
                 return
             grant = self._obtain()
             self._pool.breaker.reached()

@@ -65,7 +65,7 @@ def test_no_jwt_survives(subject: str, before: str, after: str) -> None:
 def test_no_token_in_a_json_field_survives(
     secret: str, field: str, other: str, written: Any
 ) -> None:
-    assume(secret not in other)
+    assume(secret not in other + field)
     assert secret not in mask(written({"a": other, field: secret, "b": other}))
 
 
