@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from langfast_wsgi import embedded, health, memory_folder, note, runtime, uploads
@@ -217,11 +217,22 @@ def _refuse(fault: GatewayError) -> Response:
     return _told(fault)
 
 
+def _meant(path: str) -> str | None:
+    """The path that a base URL with one ``/v1`` too few or too many was to lead to."""
+    guesses = (f"/v1{path}", path.replace("/v1/v1/", "/v1/", 1), path.rstrip("/"))
+    routes = current_app.url_map.bind("")
+    known = (guess for guess in guesses if len(guess) <= 200 and guess.isascii())
+    return next((guess for guess in known if routes.test(guess, request.method)), None)
+
+
 def _http_error(error: HTTPException) -> Response:
     """Flask's own refusals in our envelope: never HTML."""
     status = error.code or 500
     if isinstance(error, NotFound):
         message = f"Invalid URL ({request.method} {request.path[:200]})"
+        meant = _meant(request.path)
+        if meant is not None:
+            message += f" (HINT: Perhaps you meant {meant}?)"
     elif isinstance(error, MethodNotAllowed):
         message = (
             f"Not allowed to {request.method} on {request.path[:200]}"

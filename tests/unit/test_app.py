@@ -237,6 +237,26 @@ def test_flasks_own_refusals_are_json_in_openais_envelope(
     assert response.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1/messages", "/v1/messages"),
+        ("/v1/responses/", "/v1/responses"),
+        ("/v1/embeddings", None),
+        ("/chat/completions" + "x" * 9000, None),
+        ("/\u0000\u00e9", None),
+    ],
+    ids=lambda value: str(value)[:30].encode("unicode-escape").decode(),
+)
+def test_a_base_url_with_one_v1_too_few_or_too_many_is_told(path: str, meant: str | None) -> None:
+    response = app().test_client().post(path, json=HELLO)
+    assert response.status_code == 404
+    message = response.json["error"]["message"]
+    assert (f"(HINT: Perhaps you meant {meant}?)" in message) is (meant is not None)
+    assert ("HINT" in message) is (meant is not None)
+
+
 VERSION = {"anthropic-version": "2023-06-01"}
 
 
