@@ -1,23 +1,17 @@
-"""Streams of OpenAI's chunks: how they end, how long a piece may be, several answers in one.
+"""Streams of OpenAI's chunks: how they end, several answers in one.
 
 The chunks of several answers interleave as they come. What matters to clients: the first chunk is
 choice 0's, and new choices come in order. The ends are said when all choices are complete, so that
 none is said in a stream that fails.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from langfast_wsgi.conversation.events import Chosen, Event, Finished, Usage
 from langfast_wsgi.errors import GatewayError
 
 DONE = b"data: [DONE]\n\n"
-PIECE = 10_000  # characters: escaped at worst six bytes each, a line stays below 64 KiB
-
-
-def pieces(text: str) -> Iterator[str]:
-    """The text in pieces that fit into a line each; none of an empty one."""
-    return (text[at : at + PIECE] for at in range(0, len(text), PIECE))
 
 
 class ChoiceEncoder(Protocol):

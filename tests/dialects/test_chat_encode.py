@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Call, Completion
-from langfast_wsgi.dialects._chunks import DONE, PIECE
+from langfast_wsgi.dialects._chunks import DONE
+from langfast_wsgi.dialects._deltas import PIECE
 from langfast_wsgi.dialects.chat.encode import ChunkEncoder, completion_body
 from langfast_wsgi.errors import GatewayError, RateLimited, RunFailed, UpstreamGarbled
 from tests.support.builders import PAUSE

@@ -10,7 +10,8 @@ from openai.types import Completion as SdkCompletion
 
 from langfast_wsgi.conversation.events import Chosen, Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Completion
-from langfast_wsgi.dialects._chunks import DONE, PIECE, ChoicesEncoder
+from langfast_wsgi.dialects._chunks import DONE, ChoicesEncoder
+from langfast_wsgi.dialects._deltas import PIECE
 from langfast_wsgi.dialects.completions.encode import ChunkEncoder, completion_body
 from langfast_wsgi.errors import RateLimited, RunFailed, UpstreamGarbled
 from tests.support.builders import PAUSE

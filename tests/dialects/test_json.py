@@ -1,5 +1,7 @@
 """What is read as a JSON object, and what is a 400."""
 
+import time
+
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -147,3 +149,37 @@ def test_any_bytes_give_an_object_or_a_400(body: bytes) -> None:
     except BadRequest:
         return
     assert isinstance(value, dict)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"a":[' + b",".join([b"1"] * 300_000) + b"]}", id="numbers"),
+        pytest.param(b'{"a":[' + b",".join([b'"b"'] * 2_000_000) + b"]}", id="texts"),
+        pytest.param(
+            b"{" + b",".join(b'"%d":1' % number for number in range(300_000)) + b"}", id="fields"
+        ),
+    ],
+)
+def test_more_values_than_anybody_needs_are_a_400_that_says_so(body: bytes) -> None:
+    with pytest.raises(BadRequest, match="hold 250000 values"):
+        read_object(body)
+
+
+@pytest.mark.parametrize("text", ["a, b", '{"a": [1, 2]}, ', "\\", '\\"', '\\\\",{[', "\n\t,{"])
+def test_what_is_spelled_in_a_text_is_not_counted(text: str) -> None:
+    value = {"a": text * 300_000, "b": [{"c": text}]}
+    assert read_object(orjson.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    "unit", [b'\\"', b"\\", b'"', b'\\\\"', b'"\\', b"[", b"{", b",", b'",'], ids=repr
+)
+@pytest.mark.parametrize("before", [b'{"a":"', b"[" * 60_000 + b'"', b"," * 300_000 + b'"'])
+def test_no_bytes_are_looked_at_again_and_again(before: bytes, unit: bytes) -> None:
+    """Four mebibytes of what might end a text and does not: days, if it took quadratic time."""
+    body = before + unit * (4 * 1024 * 1024 // len(unit))
+    began = time.process_time()
+    with pytest.raises(BadRequest):
+        read_object(body)
+    assert time.process_time() - began < 2

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Call, Completion
-from langfast_wsgi.dialects.messages.encode import PIECE, PING, STOP, EventEncoder, message_body
+from langfast_wsgi.dialects._deltas import PIECE
+from langfast_wsgi.dialects.messages.encode import PING, STOP, EventEncoder, message_body
 from langfast_wsgi.errors import GatewayError, QuotaExhausted, RunFailed, UpstreamGarbled
 from tests.support.builders import PAUSE
 

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import fold
+from langfast_wsgi.dialects._deltas import PIECE
 from langfast_wsgi.dialects.responses.answer import begun, whole
-from langfast_wsgi.dialects.responses.encode import PIECE, EventEncoder
+from langfast_wsgi.dialects.responses.encode import EventEncoder
 from langfast_wsgi.dialects.responses.parse import parse
 from langfast_wsgi.errors import BadRequest, GatewayError, RateLimited, UpstreamGarbled
 from tests.support.builders import PAUSE

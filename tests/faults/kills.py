@@ -1,21 +1,21 @@
 """Killing the upstream's socket at every chunk of an answer: whole or an exception, never less.
 
-The caller is the official SDK, without retries of its own. Of each 50-chunk answer the socket is
+The callers are the official SDKs, without retries of their own, in every form in which they can be
+asked for a text. Of each 50-chunk answer the socket is
 cut once: before chunk 0 to 49, or (index 50) behind the last and before the end. An account carries
 one run at a time, so a cut meets the run that it was meant for.
 """
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import openai
-
-from tests.faults.calls import MODEL
+from tests.faults import forms
+from tests.faults.forms import Clients, Form
 from tests.faults.fronts import FRONTS, running_front
 from tests.faults.report import Report, say
 from tests.support.emulator import running_emulator
@@ -34,14 +34,15 @@ FAULTS: tuple[Fault, ...] = ("drop", "drop-for-good")
 class Setting:
     """How much of it."""
 
-    rounds: int  # of all indices, fronts, faults and forms
-    stride: int  # of those, one in so many
+    # Rounds of all indices, fronts and faults in each form, and of those one in so many.
+    chat: tuple[int, int]
+    newer: tuple[int, int]  # of the other dialects
     callers: int
     accounts: int  # more than callers: a socket lives for 5 s before its next cut, and is no flap
 
 
-LONG = Setting(rounds=9, stride=1, callers=100, accounts=260)
-SHORT = Setting(rounds=1, stride=4, callers=50, accounts=100)
+LONG = Setting(chat=(9, 1), newer=(2, 1), callers=100, accounts=260)
+SHORT = Setting(chat=(1, 4), newer=(1, 10), callers=50, accounts=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Kill:
     number: int
     at: int
     fault: Fault
-    streamed: bool
+    form: Form
     front: str
 
     @property
@@ -73,7 +74,7 @@ class Kill:
         return self.fault == "drop" and (CHUNKS - self.at) * INTERVAL > 0.75
 
     def __str__(self) -> str:
-        form = "streamed" if self.streamed else "unstreamed"
+        form = self.form.__name__
         return f"run {self.number}, {self.fault} at {self.at}, {form}, {self.front}"
 
 
@@ -99,16 +100,24 @@ class Outcome:
 
 def plan(setting: Setting, seed: int) -> list[Kill]:
     """The kills in random order; with a stride, each index is still met in several forms."""
-    cells = [
-        (at, fault, streamed, front)
-        for fault in FAULTS
-        for streamed in (True, False)
-        for front in FRONTS
-        for at in range(CHUNKS + 1)
+    chosen = [
+        cell
+        for some, (rounds, stride) in ((forms.CHAT, setting.chat), (forms.NEWER, setting.newer))
+        for _ in range(rounds)
+        for cell in list(_cells(some))[::stride]
     ]
-    chosen = [cell for _ in range(setting.rounds) for cell in cells[:: setting.stride]]
     random.Random(seed).shuffle(chosen)
     return [Kill(number, *cell) for number, cell in enumerate(chosen)]
+
+
+def _cells(some: Sequence[Form]) -> Iterator[tuple[int, Fault, Form, str]]:
+    return (
+        (at, fault, form, front)
+        for fault in FAULTS
+        for form in some
+        for front in FRONTS
+        for at in range(CHUNKS + 1)
+    )
 
 
 def run(setting: Setting, seed: int = 0) -> Report:
@@ -126,7 +135,7 @@ def run(setting: Setting, seed: int = 0) -> Report:
         ExitStack() as stack,
     ):
         ports = {name: stack.enter_context(running_front(name, gateway.port)) for name in FRONTS}
-        clients = {name: stack.enter_context(_client(port)) for name, port in ports.items()}
+        clients = {name: stack.enter_context(forms.clients(port)) for name, port in ports.items()}
         ready = 'langfast_credentials{state="ready"}'
         wait_for(
             lambda: gateway.metrics()[ready] == setting.accounts, f"{setting.accounts} accounts", 60
@@ -137,19 +146,7 @@ def run(setting: Setting, seed: int = 0) -> Report:
     return _report(outcomes, left, stats, seed)
 
 
-def _client(port: int) -> openai.OpenAI:
-    # No connection is used twice: one that is closed meanwhile is another matter.
-    http = openai.DefaultHttpxClient(
-        limits=type(openai.DEFAULT_CONNECTION_LIMITS)(max_keepalive_connections=0),
-        trust_env=False,
-    )
-    url = f"http://127.0.0.1:{port}/v1"
-    return openai.OpenAI(base_url=url, api_key="k", max_retries=0, timeout=60, http_client=http)
-
-
-def _killed(
-    kills: list[Kill], clients: dict[str, openai.OpenAI], callers: int
-) -> Iterator[Outcome]:
+def _killed(kills: list[Kill], clients: dict[str, Clients], callers: int) -> Iterator[Outcome]:
     with ThreadPoolExecutor(callers) as pool:
         for done, outcome in enumerate(
             pool.map(lambda kill: _outcome(kill, clients[kill.front]), kills), 1
@@ -159,33 +156,19 @@ def _killed(
             yield outcome
 
 
-def _outcome(kill: Kill, client: openai.OpenAI) -> Outcome:
+def _outcome(kill: Kill, clients: Clients) -> Outcome:
     try:
-        text, reasons = _asked(kill, client)
+        text, ends = kill.form(clients, kill.question)
     except Exception as error:
-        code = getattr(error, "code", None)
-        return Outcome(kill, RAISED, f"{type(error).__name__} {code or error}")
-    if text == kill.text and reasons == ["stop"]:
+        return Outcome(kill, RAISED, f"{type(error).__name__} {_code(error) or error}")
+    if text == kill.text and len(ends) == 1 and ends[0] in forms.WHOLE_END:
         return Outcome(kill, WHOLE, "")
-    return Outcome(kill, TRUNCATED, f"{len(text)} of {len(kill.text)} characters, {reasons}")
+    return Outcome(kill, TRUNCATED, f"{len(text)} of {len(kill.text)} characters, {ends}")
 
 
-def _asked(kill: Kill, client: openai.OpenAI) -> tuple[str, list[str]]:
-    """The text that the SDK returns, and the finish reasons beside it."""
-    answer: Any = client.chat.completions.create(
-        model=MODEL,
-        messages=[{"role": "user", "content": kill.question}],
-        stream=kill.streamed,
-    )
-    if not kill.streamed:
-        choice = answer.choices[0]
-        return choice.message.content or "", [choice.finish_reason]
-    text, reasons = "", []
-    for chunk in answer:
-        for choice in chunk.choices:
-            text += choice.delta.content or ""
-            reasons += [choice.finish_reason] if choice.finish_reason else []
-    return text, reasons
+def _code(error: Exception) -> str | None:
+    """Our code word; each SDK has a place of its own for it."""
+    return getattr(error, "code", None) or getattr(error, "error_code", None)
 
 
 def _report(
@@ -198,6 +181,10 @@ def _report(
             kinds = Counter(one.kind for one in met)
             figures = ", ".join(f"{kinds[kind]} {kind}" for kind in (WHOLE, RAISED))
             report.figure(f"{fault}, {front}", figures)
+    for name in sorted({one.kill.form.__name__ for one in outcomes}):
+        kinds = Counter(one.kind for one in outcomes if one.kill.form.__name__ == name)
+        figures = ", ".join(f"{kinds[kind]} {kind}" for kind in (WHOLE, RAISED))
+        report.figure(name.replace("_", " "), figures)
     report.none("silent truncations", _wrongs(outcomes, TRUNCATED))
     report.none("killed for good, yet returned", _wrongs(outcomes, WHOLE))
     report.none("replaced in time, yet not whole", _wrongs(outcomes, RAISED))

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 import jsonschema_rs
 import requests
 
+ENDS = ("response.completed", "response.incomplete", "response.failed", "message_stop", "error")
+"""Types of events behind which there are no more, in the streams whose events have types."""
+
 
 class Answer(Protocol):
     """What every client makes of an answer."""
@@ -80,12 +83,30 @@ class Document:
 
 def _instances(media: str, text: str) -> Iterator[object]:
     if media == "text/event-stream":
-        lines = [line for line in text.split("\n") if line and not line.startswith(":")]
-        assert all(line.startswith("data: ") for line in lines), text
-        assert lines.pop() == "data: [DONE]", text
-        yield from (json.loads(line.removeprefix("data: ")) for line in lines)
+        yield from _events(text)
     else:
         yield json.loads(text) if media == "application/json" else text
+
+
+def _events(text: str) -> Iterator[object]:
+    """The data of all events of a stream that is not cut.
+
+    An event has either a ``data:`` line alone, and the stream ends with ``[DONE]``, or an
+    ``event:`` line with the data's type before it, and the stream ends with one of certain types.
+    """
+    *frames, behind = text.split("\n\n")
+    assert behind == "", f"the stream is cut: {text}"
+    events = [frame.split("\n") for frame in frames if not frame.startswith(":")]
+    has_types = len(events[0]) > 1
+    if not has_types:
+        assert events.pop() == ["data: [DONE]"], text
+    instance: Any = None
+    for *kind, data in events:
+        assert data.startswith("data: "), text
+        instance = json.loads(data.removeprefix("data: "))
+        assert kind == ([f"event: {instance['type']}"] if has_types else []), text
+        yield instance
+    assert not has_types or instance["type"] in ENDS, text
 
 
 def _closed(schema: Any) -> Any:

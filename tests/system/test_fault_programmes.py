@@ -6,6 +6,7 @@ What each of them measures, and what is promised: docs/faults.md.
 import pytest
 
 from tests.faults import history, kills, leavers, overload, restart, soak
+from tests.faults.forms import FORMS
 from tests.faults.fronts import FRONTS
 from tests.faults.report import Report
 from tests.support.haproxy import needs_haproxy
@@ -29,8 +30,8 @@ def test_each_index_form_and_front_is_killed() -> None:
     plan = kills.plan(kills.SHORT, SEED)
     assert {kill.at for kill in plan} == set(range(51))
     assert {kill.front for kill in plan} == set(FRONTS)
-    assert {(kill.fault, kill.streamed) for kill in plan} == {
-        (fault, streamed) for fault in kills.FAULTS for streamed in (True, False)
+    assert {(kill.fault, kill.form) for kill in plan} == {
+        (fault, form) for fault in kills.FAULTS for form in FORMS
     }
     assert len(kills.plan(kills.LONG, SEED)) >= 5000
 

@@ -1,8 +1,8 @@
 """Requests that nobody would write, made from the gateway's own document and from bytes.
 
-Whatever is sent: no 5xx, the answer keeps to the document, the worker is the same afterwards and
-serves the next good request. 300 examples in the suite, the same ones each time; FUZZ=long makes
-10,100 new ones (about ten minutes).
+Whatever is sent, to whichever route: no 5xx, the answer keeps to the document, the worker is the
+same afterwards and serves the next good request. 500 requests in the suite, the same ones each
+time; FUZZ=long sends 20,000 new ones (about a quarter of an hour).
 """
 
 import json
@@ -26,13 +26,17 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
+from tests.support.dialects import CHAT, COMPLETIONS, DIALECTS, MESSAGES, RESPONSES, Dialect
 from tests.support.emulator import running_emulator
 from tests.support.gateway import GatewayProcess, running_gateway, wait_for
 from tests.support.openapi import Document
 
 LONG = os.environ.get("FUZZ") == "long"
 KEY = "fuzzing-key-1"
-CHAT = "/v1/chat/completions"
+MOST_BYTES = 10 * 1024 * 1024  # of a body, unless it is set
+# Each counts what another would ask.
+COUNTS = {RESPONSES: "/v1/responses/input_tokens", MESSAGES: "/v1/messages/count_tokens"}
+BODIES = (*(dialect.path for dialect in DIALECTS), *COUNTS.values())
 MODES = {
     "what_is_allowed": GenerationMode.POSITIVE,
     "what_makes_sense": GenerationMode.POSITIVE,
@@ -84,11 +88,30 @@ class Target:
         case.validate_response(answer, checks=judges)
         return answer
 
+    def send_bytes(self, path: str, body: Any, kind: str = "application/json") -> None:
+        """Any body, judged."""
+        headers = {"Content-Type": kind}
+        url = self.gateway.url + path
+        answer = self.gateway.http.post(url, data=body, headers=headers, timeout=60)
+        self.judge("POST", path, answer)
+
     def judge(self, method: str, path: str, answer: requests.Response) -> None:
         """2xx or 4xx, as the document says. A model that does not obey is no fault of anybody's."""
         has_failed = not (200 <= answer.status_code < 300 or 400 <= answer.status_code < 500)
-        assert not has_failed or answer.json()["error"]["code"] in DISOBEYED, answer.text
+        assert not has_failed or code_of(answer.json()) in DISOBEYED, answer.text
         self.told.check(method, path, answer)
+
+    def kept(self) -> str:
+        """The id of a response that is kept."""
+        answer = RESPONSES.ask(self.gateway, "to be kept")
+        assert answer.body
+        return str(answer.body["id"])
+
+
+def code_of(body: dict[str, Any]) -> str | None:
+    """Of an error, in OpenAI's envelope or in Anthropic's."""
+    dialect = MESSAGES if body.get("type") == "error" else CHAT
+    return dialect.code(body["error"])
 
 
 @pytest.fixture(scope="module")
@@ -117,18 +140,53 @@ def unharmed(target: Target) -> Iterator[None]:
     wait_for(lambda: is_at_rest(target.gateway), "no run to be left over")
 
 
-def sensible(body: Any) -> Any:
+def sensible(dialect: Dialect, body: Any) -> Any:
     """What the schema allows, without what breaks rules that no schema can tell."""
-    dropped = ["metadata", "logprobs", "top_logprobs", "modalities", "audio", "web_search_options"]
-    dropped += ["moderation"] if body.get("stream") else ["moderation", "stream_options"]
+    dropped = {*DROPPED[dialect], *(() if body.get("stream") else ("stream_options",))}
     kept = {name: value for name, value in body.items() if name not in dropped}
-    kept["n"] = min(body.get("n") or 1, 2)
-    messages = [{**one, "role": one["role"].replace("tool", "user")} for one in body["messages"]]
-    for one in messages:
-        if isinstance(one.get("content"), list):
-            parts = (part for part in one["content"] if part["type"] in ("text", "refusal"))
-            one["content"] = [*parts, {"type": "text", "text": "json"}]
-    return {**kept, "messages": messages}
+    if dialect in (CHAT, COMPLETIONS):
+        kept["n"] = min(body.get("n") or 1, 2)
+    if dialect is COMPLETIONS:
+        prompts = body["prompt"]
+        kept["prompt"] = prompts[:2] if isinstance(prompts, list) else prompts
+        return kept
+    if dialect is RESPONSES:
+        items = kept["input"] if isinstance(kept.get("input"), list) else []
+        said = [item for item in items if item.get("type") in (None, "message") and "role" in item]
+        return {**kept, "input": [*map(worded, said), {"role": "user", "content": "json"}]}
+    said = [worded(one) for one in body["messages"]]
+    return {**kept, "messages": [*said, {"role": "user", "content": "json"}]}
+
+
+# What only some values of are taken, or only beside others.
+DROPPED = {
+    CHAT: (
+        *("metadata", "logprobs", "top_logprobs", "modalities", "audio", "web_search_options"),
+        "moderation",
+    ),
+    COMPLETIONS: ("best_of", "logprobs", "suffix"),
+    RESPONSES: (
+        *("background", "background_options", "conversation", "include", "metadata", "moderation"),
+        *("previous_response_id", "prompt", "tool_choice", "tools", "top_logprobs", "text"),
+    ),
+    MESSAGES: (
+        *("mcp_servers", "container", "compaction", "thread", "inference_geo"),
+        *("tools", "tool_choice", "system", "output_config", "output_format"),
+    ),
+}
+
+
+def worded(message: Any) -> Any:
+    """The same message, in words alone, and not a tool's."""
+    message = {**message, "role": message["role"].replace("tool", "user")}
+    content = message.get("content")
+    if isinstance(content, list):
+        told = ("text", "refusal", "input_text", "output_text")
+        parts = [{**part} for part in content if part["type"] in told]
+        message["content"] = parts or "json"
+    elif content is None:
+        message["content"] = "json"
+    return message
 
 
 def is_at_rest(gateway: GatewayProcess) -> bool:
@@ -138,20 +196,28 @@ def is_at_rest(gateway: GatewayProcess) -> bool:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_p7_no_chat_request_harms_the_gateway(target: Target, mode: str) -> None:
-    operation = target.schema[CHAT]["POST"]
-    allowed = jsonschema_rs.Draft202012Validator(target.told.request_schema("POST", CHAT))
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+def test_p7_no_request_for_an_answer_harms_the_gateway(
+    target: Target, dialect: Dialect, mode: str
+) -> None:
+    path = dialect.path
+    operation = target.schema[path]["POST"]
+    allowed = jsonschema_rs.Draft202012Validator(target.told.request_schema("POST", path))
     statuses: Counter[int] = Counter()
 
-    @examples(55, 2300)
+    @examples(15, 900)
     @given(operation.as_strategy(generation_mode=MODES[mode]))
     def shoot(case: Case) -> None:
         if mode == "what_makes_sense":
-            case.body = sensible(case.body)
+            case.body = sensible(dialect, case.body)
         answer = target.send(case, Authorization=f"Bearer {KEY}")
         statuses[answer.status_code] += 1
         if isinstance(case.body, bytes) or not allowed.is_valid(case.body):
-            assert answer.status_code in (400, 415), "what the document forbids was taken"
+            sent = len(answer.request.body or b"")
+            refusals = (400, 415) if sent <= MOST_BYTES else (413,)
+            assert answer.status_code in refusals, "what the document forbids was taken"
+        if dialect in COUNTS:
+            target.send_bytes(COUNTS[dialect], answer.request.body)
 
     shoot()
     mostly = {"what_makes_sense": 200, "what_is_forbidden": 400}.get(mode)
@@ -159,33 +225,59 @@ def test_p7_no_chat_request_harms_the_gateway(target: Target, mode: str) -> None
 
 
 @pytest.mark.parametrize("mode", ["what_is_allowed", "what_is_forbidden"])
-def test_p7_no_other_request_harms_the_gateway(target: Target, mode: str) -> None:
-    """With the key and, where the forbidden is tried, with whatever may come in place of it."""
-    others = target.schema.include(method="GET")
+def test_p7_no_request_without_a_body_harms_the_gateway(target: Target, mode: str) -> None:
+    """With the key and, where the forbidden is tried, with whatever may come in place of it; of
+    responses now and then one that is kept.
+    """
+    others = target.schema.exclude(path=list(BODIES))
     key = {"Authorization": f"Bearer {KEY}"} if mode == "what_is_allowed" else {}
+    statuses: Counter[tuple[str, int]] = Counter()
 
-    @examples(30, 600)
-    @given(others.as_strategy(generation_mode=MODES[mode]))
-    def shoot(case: Case) -> None:
-        target.send(case, **key)
+    @examples(60, 1200)
+    @given(others.as_strategy(generation_mode=MODES[mode]), st.booleans())
+    def shoot(case: Case, is_kept: bool) -> None:
+        if is_kept and "/v1/responses/" in case.path:
+            case.path_parameters = {"id": target.kept()}
+        statuses[case.method, target.send(case, **key).status_code] += 1
 
     shoot()
+    assert mode != "what_is_allowed" or statuses["DELETE", 200], statuses
 
 
-GOOD = json.dumps(
-    {
-        "model": "echo",
-        "messages": [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": [{"type": "text", "text": "h\u00e9\ud83d\ude00"}]},
-        ],
+WORDS = "h\u00e9\ud83d\ude00"
+SAID = {"role": "user", "content": [{"type": "text", "text": WORDS}]}
+TOOL = {"name": "t", "input_schema": {"type": "object"}}
+BLOCKS = [{"type": "tool_use", "id": "c", "name": "t", "input": {}}]
+RESULT = [{"type": "tool_result", "tool_use_id": "c", "content": [{"type": "text", "text": "r"}]}]
+ITEMS = [
+    {"type": "function_call", "call_id": "c", "name": "t", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "r"},
+    {"type": "reasoning", "summary": []},
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": WORDS}]},
+]
+TURNS = [
+    SAID,
+    {"role": "assistant", "content": BLOCKS},
+    {"role": "user", "content": [*RESULT, *SAID["content"]]},
+]
+BEFORE: dict[str, Any] = {
+    CHAT.path: {
+        "messages": [{"role": "system", "content": "Be brief."}, SAID],
         "temperature": 0.5,
         "stop": ["x"],
         "metadata": {"a": "b"},
-        "stream": True,
         "stream_options": {"include_usage": True},
-    }
-).encode()
+    },
+    COMPLETIONS.path: {"prompt": ["a", WORDS], "stop": "x", "n": 2, "echo": True},
+    RESPONSES.path: {"input": ITEMS, "instructions": "x", "metadata": {"a": "b"}},
+    MESSAGES.path: {"messages": TURNS, "max_tokens": 9, "stop_sequences": ["x"], "tools": [TOOL]},
+    COUNTS[RESPONSES]: {"input": ITEMS},
+    COUNTS[MESSAGES]: {"messages": TURNS, "system": [{"type": "text", "text": "x"}]},
+}
+GOOD = {
+    path: json.dumps({"model": "echo", **body, "stream": True}).encode()
+    for path, body in BEFORE.items()
+}
 NASTY = st.sampled_from(
     [
         *(b"null", b"true", b"-0", b"1e999", b"NaN", b"-Infinity", b"9" * 400, b'""', b"{}", b"[]"),
@@ -196,9 +288,9 @@ NASTY = st.sampled_from(
 
 
 @st.composite
-def broken(draw: st.DrawFn) -> bytes:
+def broken(draw: st.DrawFn, good: bytes) -> bytes:
     """A good body with some bytes cut out and others put in."""
-    body = bytearray(GOOD)
+    body = bytearray(good)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(body)))
         cut = draw(st.sampled_from([0, 0, 1, 3, 30, 300]))
@@ -206,14 +298,17 @@ def broken(draw: st.DrawFn) -> bytes:
     return bytes(body)
 
 
+@pytest.mark.parametrize("path", GOOD)
+def test_the_bytes_that_are_broken_were_good(target: Target, path: str) -> None:
+    answer = target.gateway.http.post(target.gateway.url + path, data=GOOD[path], timeout=60)
+    assert answer.status_code == 200, answer.text
+
+
 def test_p7_no_bytes_harm_the_gateway(target: Target) -> None:
-    @examples(80, 2000)
-    @given(body=broken(), kind=st.sampled_from(["application/json", "text/plain", "x", ""]))
-    def shoot(body: bytes, kind: str) -> None:
-        headers: dict[str, Any] = {"Content-Type": kind}
-        answer = target.gateway.http.post(
-            target.gateway.url + CHAT, data=body, headers=headers, timeout=60
-        )
-        target.judge("POST", CHAT, answer)
+    @examples(100, 3000)
+    @given(st.data(), st.sampled_from(["application/json", "text/plain", "x", ""]))
+    def shoot(data: st.DataObject, kind: str) -> None:
+        path = data.draw(st.sampled_from(BODIES))
+        target.send_bytes(path, data.draw(broken(GOOD[path])), kind)
 
     shoot()

@@ -3,7 +3,6 @@
 ``LEAVING_CALLERS=1000`` is the long version: so many leave in each window.
 """
 
-import json
 import os
 import socket
 import statistics
@@ -13,9 +12,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.support.dialects import CHAT, DIALECTS, Dialect
 from tests.support.emulator import EmulatorProcess, running_emulator
 from tests.support.gateway import GatewayProcess, running_gateway, wait_for
-from tests.support.raw import RawConnection, post
+from tests.support.raw import RawConnection
 from tests.support.stream import steer
 
 LEAVING = int(os.environ.get("LEAVING_CALLERS", "200"))
@@ -60,14 +60,11 @@ def narrow(upstream: EmulatorProcess) -> Iterator[GatewayProcess]:
         yield process
 
 
-def asking(gateway: GatewayProcess, content: str, *, stream: bool) -> RawConnection:
+def asking(
+    gateway: GatewayProcess, content: str, *, stream: bool, dialect: Dialect = CHAT
+) -> RawConnection:
     """A caller that has asked and not read anything yet."""
-    body = json.dumps(
-        {"messages": [{"role": "user", "content": content}], "stream": stream}
-    ).encode()
-    raw = RawConnection(gateway)
-    raw.send(post({"Content-Length": len(body)}) + body)
-    return raw
+    return dialect.raw(gateway, content, stream=stream)
 
 
 def in_flight(gateway: GatewayProcess) -> int:
@@ -91,6 +88,7 @@ def leave_politely(raw: RawConnection) -> None:
     raw.socket.close()
 
 
+EVERY = pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 LEAVE = pytest.mark.parametrize("leave", [leave_politely, leave_suddenly])
 LEAVE_BOTH_WAYS = pytest.mark.parametrize(
     ("leave", "stream"), [(leave_politely, False), (leave_suddenly, True)]
@@ -114,31 +112,34 @@ def test_d1_a_caller_that_leaves_while_queued_frees_its_place(
     assert freed_after(narrow) < PROMISE + SLACK
 
 
+@EVERY
 @LEAVE_BOTH_WAYS
 def test_d2_a_caller_that_leaves_before_the_first_chunk_frees_its_place(
-    gateway: GatewayProcess, leave: Callable[[RawConnection], None], stream: bool
+    gateway: GatewayProcess, dialect: Dialect, leave: Callable[[RawConnection], None], stream: bool
 ) -> None:
-    raw = asking(gateway, QUIET, stream=stream)
+    raw = asking(gateway, QUIET, stream=stream, dialect=dialect)
     wait_for(lambda: in_flight(gateway) == 1, "the run")
     leave(raw)
     assert freed_after(gateway) < PROMISE + SLACK
 
 
+@EVERY
 def test_d2_one_that_leaves_between_the_headers_and_the_first_chunk_as_well(
-    gateway: GatewayProcess,
+    gateway: GatewayProcess, dialect: Dialect
 ) -> None:
-    raw = asking(gateway, QUIET, stream=True)
+    raw = asking(gateway, QUIET, stream=True, dialect=dialect)
     assert raw.socket.recv(1000).startswith(b"HTTP/1.1 200 ")
     leave_politely(raw)
     assert freed_after(gateway) < PROMISE + SLACK
 
 
+@EVERY
 @LEAVE
 def test_d3_a_caller_that_leaves_in_mid_stream_frees_its_place(
-    gateway: GatewayProcess, leave: Callable[[RawConnection], None]
+    gateway: GatewayProcess, dialect: Dialect, leave: Callable[[RawConnection], None]
 ) -> None:
     gone = outcomes(gateway, "client_gone")
-    raw = asking(gateway, PACED, stream=True)
+    raw = asking(gateway, PACED, stream=True, dialect=dialect)
     read_until(raw, b"word")
     leave(raw)
     assert freed_after(gateway) < PROMISE + SLACK
@@ -157,13 +158,15 @@ def read_until(raw: RawConnection, words: bytes) -> None:
         said += piece
 
 
+@EVERY
 def test_d4_a_caller_that_stops_reading_is_cut_off_at_the_write_deadline(
-    gateway: GatewayProcess,
+    gateway: GatewayProcess, dialect: Dialect
 ) -> None:
     # Six bytes on the wire for one of the text: far more than both kernel buffers hold.
     text = "\u0001" * 1_300_000
     whole = outcomes(gateway, "complete")
-    with asking(gateway, steer(text, chunks=2, interval=0), stream=True) as raw:
+    content = steer(text, chunks=2, interval=0)
+    with asking(gateway, content, stream=True, dialect=dialect) as raw:
         read_until(raw, b"data: ")
         wait_for(lambda: in_flight(gateway) == 1, "the run")
         # A write has one second; those before it, and the text itself, take a little as well.
@@ -175,8 +178,9 @@ def test_d4_a_caller_that_stops_reading_is_cut_off_at_the_write_deadline(
                 said += piece
         except ConnectionResetError:
             pass
-        assert b"[DONE]" not in said  # half an answer never looks whole
-        assert b'"finish_reason":"stop"' not in said
+        # Half an answer never looks whole.
+        for end in (b"[DONE]", b'"finish_reason":"stop"', b"response.completed", b"message_stop"):
+            assert end not in said
 
 
 def test_d4_the_rest_of_the_service_goes_on_beside_one_that_stops_reading(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.support.dialects import COMPLETIONS, DIALECTS, MESSAGES, NEWER, RESPONSES, Dialect
 from tests.support.emulator import running_emulator
 from tests.support.gateway import GatewayProcess, running_gateway
 from tests.support.openapi import Document
@@ -14,6 +15,7 @@ from tests.support.stream import steer
 
 KEY = "openapi-key-1"
 CHAT = "/v1/chat/completions"
+KEPT = "/v1/responses/{id}"
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 CALL = {"model": "auto", "tools": [TOOL], "tool_choice": "required"}
 OLD_CALL = {
@@ -29,6 +31,35 @@ JSON = {
     },
 }
 CALLS = (CALL, OLD_CALL, JSON)
+LATE = {"content": steer("one two three", chunks=3, fault="fail", at=2), "stream": True}
+SCHEMA = {"type": "object", "required": ["a"]}
+FUNCTION = {"type": "function", "name": "look_up", "parameters": {"type": "object"}}
+OF_THE_CALLER = {"name": "look_up", "input_schema": {"type": "object"}}
+# What each of the other dialects asks that the others cannot.
+OWN: dict[Dialect, list[dict[str, Any]]] = {
+    COMPLETIONS: [
+        {"stream_options": {"include_usage": True}, "stream": True},
+        {"prompt": ["a", "b"], "n": 2, "echo": True},
+        {"prompt": ["a", "b"], "n": 2, "echo": True, "stream": True},
+        {"logit_bias": {}, "unknown": 1},
+    ],
+    RESPONSES: [
+        {"model": "auto", "tools": [FUNCTION], "tool_choice": "required"},
+        {
+            "model": "auto",
+            "text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}},
+        },
+        {"instructions": "Be brief.", "metadata": {"a": "b"}, "max_output_tokens": 1},
+        {"store": False, "user": "u", "truncation": "auto", "reasoning": {"effort": "low"}},
+        {"temperature": 1, "top_p": 0.5, "prompt_cache_key": "k", "safety_identifier": "s"},
+    ],
+    MESSAGES: [
+        {"model": "auto", "tools": [OF_THE_CALLER], "tool_choice": {"type": "any"}},
+        {"model": "auto", "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+        {"system": "Be brief.", "stop_sequences": ["h"], "top_k": 1},
+        {"max_tokens": 1},
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +111,7 @@ def test_every_get_is_answered_as_it_is_told(
         (200, {"n": 2}),
         *((200, {**asked, "stream": stream}) for asked in CALLS for stream in (True, False)),
         (200, {"content": steer("cut short", finish_reason="length")}),
-        (200, {"content": steer("one two three", chunks=3, fault="fail", at=2), "stream": True}),
+        (200, LATE),
         (400, {"content": 5}),
         (400, {"temperature": 3}),
         (400, {"content": steer(fault="start-400", message="no such prompt")}),
@@ -98,6 +129,93 @@ def test_every_chat_is_answered_as_it_is_told(
     answer = gateway.chat(**fields)
     assert answer.status_code == status, answer.text
     told.check("POST", CHAT, answer)
+
+
+@pytest.mark.parametrize("dialect", NEWER, ids=repr)
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        (200, {"content": "é\u2028" * 9000}),
+        (200, {"content": steer("cut short", finish_reason="length")}),
+        (200, LATE),
+        (400, {"temperature": 3}),
+        (400, {"content": steer(fault="start-400", message="no such prompt")}),
+        (401, {"headers": {"Authorization": "Bearer wrong", "x-api-key": "wrong"}}),
+        (404, {"model": "nobody's"}),
+        (413, {"content": "x" * 200_000}),
+        (415, {"headers": {"Content-Encoding": "gzip"}}),
+        (502, {"content": steer(fault="fail", at=0)}),
+        (504, {"content": steer(fault="start-504")}),
+    ],
+)
+def test_the_other_dialects_are_answered_as_they_are_told(
+    gateway: GatewayProcess, told: Document, dialect: Dialect, status: int, fields: dict[str, Any]
+) -> None:
+    for stream in [fields["stream"]] if "stream" in fields else (True, False):
+        answer = send(gateway, dialect, **{**fields, "stream": stream})
+        assert answer.status_code == status, answer.text
+        told.check("POST", dialect.path, answer)
+        if status != 200:
+            wanted = dialect.types.get(status, "invalid_request_error")
+            assert answer.json()["error"]["type"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fields"), [(one, fields) for one, all_ in OWN.items() for fields in all_]
+)
+def test_what_one_dialect_alone_asks_is_answered_as_it_is_told(
+    gateway: GatewayProcess, told: Document, dialect: Dialect, fields: dict[str, Any]
+) -> None:
+    for stream in [fields["stream"]] if "stream" in fields else (True, False):
+        answer = send(gateway, dialect, **{**fields, "stream": stream})
+        assert answer.status_code == 200, answer.text
+        told.check("POST", dialect.path, answer)
+
+
+def send(gateway: GatewayProcess, dialect: Dialect, **fields: Any) -> requests.Response:
+    headers = fields.pop("headers", {})
+    body = dialect.body(fields.pop("content", "hi"), **fields)
+    url = gateway.url + dialect.path
+    return gateway.http.post(url, data=body, headers=headers, timeout=60)
+
+
+def test_counts_and_what_is_kept_are_answered_as_they_are_told(
+    gateway: GatewayProcess, told: Document
+) -> None:
+    for dialect, path in (
+        (RESPONSES, "/v1/responses/input_tokens"),
+        (MESSAGES, "/v1/messages/count_tokens"),
+    ):
+        for body in (dialect.body("hi"), b"{}", b"["):
+            told.check("POST", path, gateway.http.post(gateway.url + path, data=body, timeout=10))
+    made = send(gateway, RESPONSES).json()["id"]
+    for name in (made, "resp_unknown"):
+        for method, template in (
+            ("GET", KEPT),
+            ("GET", f"{KEPT}/input_items"),
+            ("POST", f"{KEPT}/cancel"),
+            ("DELETE", KEPT),
+        ):
+            answer = gateway.http.request(
+                method, gateway.url + template.replace("{id}", name), timeout=10
+            )
+            assert answer.status_code == (
+                404 if name != made else 400 if "cancel" in template else 200
+            )
+            told.check(method, template, answer)
+
+
+def test_every_operation_is_known_to_these_tests(told: Document) -> None:
+    known = {
+        *(("GET", path) for path in ("/", "/healthz", "/readyz", "/metrics", "/openapi.json")),
+        *(("GET", path) for path in ("/v1/models", "/v1/models/{id}", KEPT, f"{KEPT}/input_items")),
+        *(("POST", dialect.path) for dialect in DIALECTS),
+        ("POST", "/v1/responses/input_tokens"),
+        ("POST", "/v1/messages/count_tokens"),
+        ("POST", f"{KEPT}/cancel"),
+        ("DELETE", KEPT),
+    }
+    assert set(told.operations()) == known
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ import orjson
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Completion
-from langfast_wsgi.dialects._chunks import DONE, PIECE, pieces
+from langfast_wsgi.dialects._chunks import DONE
+from langfast_wsgi.dialects._deltas import PIECE, pieces, rewritten
 from langfast_wsgi.dialects._openai import error_body, usage_body
-from langfast_wsgi.errors import GatewayError, UpstreamGarbled
+from langfast_wsgi.errors import GatewayError
 
 _FINISH = b'{},"logprobs":null,"finish_reason":'
 
@@ -136,9 +137,7 @@ class ChunkEncoder:
         if isinstance(event, Usage):
             return self.flush(self._end, self.usage(event), DONE)
         if isinstance(event, Replaced):
-            raise UpstreamGarbled(
-                "The upstream rewrote text that was already sent.", code="upstream_inconsistent"
-            )
+            raise rewritten()
         if isinstance(event, CallBegun | CallArguments | Refused):
             self._hold(event)
         return b""

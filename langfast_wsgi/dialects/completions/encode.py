@@ -10,9 +10,10 @@ import orjson
 
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Completion
-from langfast_wsgi.dialects._chunks import DONE, PIECE, pieces
+from langfast_wsgi.dialects._chunks import DONE
+from langfast_wsgi.dialects._deltas import PIECE, pieces, rewritten
 from langfast_wsgi.dialects._openai import error_body, usage_body
-from langfast_wsgi.errors import GatewayError, UpstreamGarbled
+from langfast_wsgi.errors import GatewayError
 
 OBJECT = "text_completion"
 FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
@@ -87,7 +88,7 @@ class ChunkEncoder:
         self._after = b',"logprobs":null,"finish_reason":null}]' + tail
         self._finish = self._before + b'"","logprobs":null,"finish_reason":'
         self._finish_after = b"}]" + tail
-        self._echo = self._chunks(echo)
+        self._echo = echo
         self._is_open = False
         self._is_plain = False  # open, with nothing held: the middle of a text
         self._held: list[bytes] = []
@@ -110,9 +111,7 @@ class ChunkEncoder:
         if isinstance(event, Usage):
             return self.flush(self._end, self.usage(event), DONE)
         if isinstance(event, Replaced):
-            raise UpstreamGarbled(
-                "The upstream rewrote text that was already sent.", code="upstream_inconsistent"
-            )
+            raise rewritten()
         return b""
 
     def fail(self, fault: GatewayError) -> bytes:
@@ -152,8 +151,8 @@ class ChunkEncoder:
     def _begin(self) -> bytes:
         """What has to stand before all that is said, once."""
         self._is_open = True
-        echo, self._echo = self._echo, b""
-        return echo
+        echo, self._echo = self._echo, ""
+        return self._chunks(echo)
 
     def _chunk(self, text: str) -> bytes:
         return self._before + orjson.dumps(text) + self._after

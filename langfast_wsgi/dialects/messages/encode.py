@@ -12,9 +12,9 @@ from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Call, Completion
 from langfast_wsgi.dialects._anthropic import error_body
-from langfast_wsgi.errors import GatewayError, UpstreamGarbled
+from langfast_wsgi.dialects._deltas import PIECE, pieces, rewritten
+from langfast_wsgi.errors import GatewayError
 
-PIECE = 10_000  # characters: escaped at worst six bytes each, a line stays below 64 KiB
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
@@ -124,9 +124,7 @@ class EventEncoder:
         elif isinstance(event, Usage):
             return self._flush(self.open(), self._close(), self._end(event), STOP)
         elif isinstance(event, Replaced):
-            raise UpstreamGarbled(
-                "The upstream rewrote text that was already sent.", code="upstream_inconsistent"
-            )
+            raise rewritten()
         elif isinstance(event, Refused):
             self._refused = True
             self._held.append(self._talk(event.text))
@@ -151,7 +149,7 @@ class EventEncoder:
         if len(text) <= PIECE:
             said = _TEXT + orjson.dumps(text) + _TEXT_AFTER
         else:
-            said = b"".join(_TEXT + orjson.dumps(one) + _TEXT_AFTER for one in _pieces(text))
+            said = b"".join(_TEXT + orjson.dumps(one) + _TEXT_AFTER for one in pieces(text))
         return said if self._is_open else self._begin({"type": "text", "text": ""}) + said
 
     def _begin(self, block: dict[str, Any]) -> bytes:
@@ -168,7 +166,7 @@ class EventEncoder:
         return _event("content_block_stop", index=self._blocks - 1)
 
     def _arguments(self, event: CallArguments) -> Iterator[bytes]:
-        for piece in _pieces(event.delta):
+        for piece in pieces(event.delta):
             delta = {"type": "input_json_delta", "partial_json": piece}
             yield _event("content_block_delta", index=self._blocks - 1, delta=delta)
 
@@ -189,7 +187,3 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 def _inside(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "type"}
-
-
-def _pieces(text: str) -> Iterator[str]:
-    return (text[at : at + PIECE] for at in range(0, len(text), PIECE))

@@ -11,6 +11,12 @@ from langfast_wsgi.dialects.responses.parse import ResponsesRequest
 Json: TypeAlias = dict[str, Any]
 Clock: TypeAlias = Callable[[], float]
 
+# What comes back as it was sent. A body may hold a million other fields.
+_ECHOED = (
+    *("instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls"),
+    *("previous_response_id", "prompt_cache_key", "safety_identifier", "temperature", "text"),
+    *("tool_choice", "tools", "top_p", "user"),
+)
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -19,7 +25,7 @@ def begun(asked: ResponsesRequest, response_id: str, created: int, mark: str | N
 
     What has no effect is told as what holds in its place. ``mark`` names an upstream that is none.
     """
-    given = {name: value for name, value in asked.body.items() if value is not None}
+    given = {name: asked.body[name] for name in _ECHOED if asked.body.get(name) is not None}
     return {
         "id": response_id,
         "object": "response",

@@ -13,6 +13,7 @@ import orjson
 
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
+from langfast_wsgi.dialects._deltas import PIECE, pieces, rewritten
 from langfast_wsgi.dialects._openai import error_body
 from langfast_wsgi.dialects.responses.answer import Clock, Json, ended, status_of
 from langfast_wsgi.dialects.responses.growing import (
@@ -24,9 +25,7 @@ from langfast_wsgi.dialects.responses.growing import (
     Said,
     Words,
 )
-from langfast_wsgi.errors import GatewayError, UpstreamGarbled
-
-PIECE = 10_000  # characters: escaped at worst six bytes each, a line stays below 64 KiB
+from langfast_wsgi.errors import GatewayError
 
 
 class EventEncoder:
@@ -65,9 +64,7 @@ class EventEncoder:
         if isinstance(event, Usage):
             return self._end(event)
         if isinstance(event, Replaced):
-            raise UpstreamGarbled(
-                "The upstream rewrote text that was already sent.", code="upstream_inconsistent"
-            )
+            raise rewritten()
         if isinstance(event, Finished):
             self._reason = event.reason  # not said before the usage is there
         elif isinstance(event, Refused):
@@ -136,8 +133,7 @@ class EventEncoder:
         self._parts.append(text)
         if len(text) <= PIECE:
             return self._delta(text)
-        pieces = (text[at : at + PIECE] for at in range(0, len(text), PIECE))
-        return b"".join(map(self._delta, pieces))
+        return b"".join(map(self._delta, pieces(text)))
 
     def _delta(self, text: str) -> bytes:
         number = self._number

@@ -1,5 +1,6 @@
 """``/v1/responses/{id}``: responses that were kept, looked at and deleted."""
 
+from functools import partial
 from typing import Any, Literal
 
 from flask import Blueprint, Response, g, request
@@ -61,9 +62,8 @@ def blueprint(service: Service) -> Blueprint:
     def list_input_items(response_id: str) -> Response:
         page = _page()
         own = _found(store, response_id)
-        before = Recall(lambda one: store.get(_owner(), one)).chain(
-            own.response.get("previous_response_id")
-        )
+        recall = Recall(partial(store.get, _owner()), service.settings.max_body_bytes)
+        before = recall.chain(own.response.get("previous_response_id"))
         return json_response(listed([*before, *own.items], page))
 
     @kept.post(f"{PATH}/cancel")

@@ -1,7 +1,7 @@
 """Items to the messages of a chat, which is what a run is made of."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from langfast_wsgi.dialects._validation import cut, missing
 from langfast_wsgi.dialects.responses.items import (
@@ -18,7 +18,8 @@ from langfast_wsgi.dialects.responses.items import (
 )
 from langfast_wsgi.errors import BadRequest
 
-Media = Image | File | Sound
+Media: TypeAlias = Image | File | Sound
+MEDIA = (Image, File, Sound)  # much faster to ask for than the union, and there may be many parts
 
 
 def messages(items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -48,7 +49,7 @@ def check_media(items: Sequence[Item], place: str, *, with_media: bool) -> None:
         name = "output" if isinstance(item, CallOutput) else "content"
         parts = getattr(item, name, ())
         for number, part in enumerate(parts if isinstance(parts, list) else ()):
-            if isinstance(part, Media):
+            if isinstance(part, MEDIA):
                 allowed = with_media and isinstance(item, Message) and item.role == "user"
                 _check(part, f"{place}[{index}].{name}[{number}]", with_media, allowed)
 
@@ -84,7 +85,7 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
     content = message.content
     if isinstance(content, str):
         return content
-    is_plain = not any(isinstance(part, Media) for part in content)
+    is_plain = not any(isinstance(part, MEDIA) for part in content)
     if is_plain and (message.role == "assistant" or len(content) < 2):
         return _joined(content)
     return [_part(part) for part in content]
@@ -104,6 +105,8 @@ def _said(part: Part) -> str:
 
 def _part(part: Part) -> dict[str, Any]:
     """A part in the words of the chat."""
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
     if isinstance(part, Image):
         image = {"url": part.image_url, "detail": part.detail}
         return {"type": "image_url", "image_url": _given(image)}

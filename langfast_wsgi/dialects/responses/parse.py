@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,6 +32,7 @@ _VACUOUS = frozenset(
         "web_search_call.results",
     }
 )
+Json: TypeAlias = dict[str, Any]
 _items: TypeAdapter[list[Item]] = TypeAdapter(Items)
 
 
@@ -58,12 +59,14 @@ def parse(
     reject_unsupported: bool,
     get: Get,
     keeps: bool = True,
+    room: int = 10 * 1024 * 1024,
     media_models: tuple[str, ...] = (),
     caller: str = "",
 ) -> ResponsesRequest:
     """Check the body, and put the whole conversation together.
 
-    ``get`` finds a response that is kept; ``keeps`` says whether any is.
+    ``get`` finds a response that is kept; ``keeps`` says whether any is; ``room``: bytes that may
+    be recalled.
     """
     try:
         fields = Body.model_validate(body)
@@ -73,8 +76,8 @@ def parse(
     ignored = _ignored(body, fields, keeps=keeps, reject=reject_unsupported)
     model = fields.model or default_model
     tools = tool_use(fields)
-    past, given = _conversation(body, fields, Recall(get))
-    before, own = _items.validate_python(past), _items.validate_python(given)
+    past, own, given = _conversation(body, fields, Recall(get, room))
+    before = _items.validate_python(past)
     with_media = takes_media(model, media_models)
     check_media(before, "previous_response_id", with_media=with_media)
     check_media(own, "input", with_media=with_media)
@@ -111,17 +114,23 @@ def parse(
 
 def _conversation(
     body: dict[str, Any], fields: Body, recall: Recall
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The items of the responses before this one, and its own."""
+) -> tuple[list[Json], list[Item], list[Json]]:
+    """The items of the responses before this one; its own; and those as they came.
+
+    A body may hold many, so none of them is looked through twice.
+    """
     past = recall.chain(fields.previous_response_id)
     if fields.input is None:
-        return past, []
+        return past, [], []
     if isinstance(fields.input, str):
-        return past, [{"type": "message", "role": "user", "content": fields.input}]
-    pairs = zip(fields.input, body["input"], strict=True)
-    return past, [
-        recall.item(item.id) if isinstance(item, Reference) else raw for item, raw in pairs
-    ]
+        said = {"type": "message", "role": "user", "content": fields.input}
+        return past, _items.validate_python([said]), [said]
+    own, given = list(fields.input), list(body["input"])
+    for index, item in enumerate(own):
+        if isinstance(item, Reference):
+            given[index] = recall.item(item.id)
+            own[index : index + 1] = _items.validate_python([given[index]])
+    return past, own, given
 
 
 def _check_together(fields: Body, *, keeps: bool) -> None:

@@ -42,6 +42,7 @@ def _asked(service: Service) -> ResponsesRequest:
         reject_unsupported=settings.unsupported_params == "reject",
         get=partial(service.responses.get, caller),
         keeps=service.responses.keeps,
+        room=settings.max_body_bytes,
         media_models=settings.media_models,
         caller=caller,
     )
