@@ -22,8 +22,8 @@ help: ## list the tasks
 run: $(VENV)/.run ## start the gateway on 127.0.0.1:8000 (with the embedded emulator if nothing is configured)
 	$(if $(PORT),HOST=$${HOST:-127.0.0.1}) exec $(BIN)/gunicorn langfast_wsgi.wsgi:app
 
-test: $(VENV)/.test $(CLIENTS:%=.venv-clients/%/.lock) $(NODE_CLIENTS:%=%/node_modules/.lock) ## run all tests, two files at a time; what fails is tried once more (R)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns 1
+test: $(VENV)/.test $(CLIENTS:%=.venv-clients/%/.lock) $(NODE_CLIENTS:%=%/node_modules/.lock) ## run all tests, three files at a time; what fails is tried once more (R)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --reruns 1
 
 test-fast: $(VENV)/.test ## run the tests that start no servers
 	$(BIN)/python -m pytest tests/unit tests/dialects

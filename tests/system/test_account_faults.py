@@ -253,7 +253,7 @@ def test_a10_a_budget_that_is_used_up_is_told_at_once_and_no_new_worker_goes_rou
         upstream.revoke_tokens()
         upstream.expire_tokens()
         post(gateway)  # finds out
-        wait_for(lambda: "the next one in" in gateway.log(), "the end of the budget")
+        wait_for(lambda: "no sign-up for" in gateway.log(), "the end of the budget")
         for life in range(2):
             begun = time.monotonic()
             response = post(gateway)
@@ -264,7 +264,7 @@ def test_a10_a_budget_that_is_used_up_is_told_at_once_and_no_new_worker_goes_rou
             assert response.headers["x-should-retry"] == "false"
             if life == 0:
                 os.kill(gateway.worker_pids()[0], signal.SIGKILL)
-                wait_for(lambda: gateway.log().count("the next one in") == 2, "a new worker")
+                wait_for(lambda: gateway.log().count("no sign-up for") == 2, "a new worker")
         assert upstream.stats()["sign_ups"] == 1
 
 
