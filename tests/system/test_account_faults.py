@@ -54,7 +54,7 @@ def serves(gateway: GatewayProcess) -> bool:
 
 
 class Steady:
-    """A gateway whose account's token lives six seconds; somebody calls it all the time."""
+    """A gateway whose account's token lives eight seconds; somebody calls it all the time."""
 
     def __init__(self, gateway: GatewayProcess, upstream: EmulatorProcess) -> None:
         self.gateway = gateway
@@ -79,7 +79,7 @@ class Steady:
 def steady() -> Iterator[Steady]:
     """Beside the other tests, because it takes its time."""
     with (
-        running_emulator("--token-lifetime", "6") as upstream,
+        running_emulator("--token-lifetime", "8") as upstream,
         running_gateway(upstream, MIN_CREDENTIALS=1, MAX_CREDENTIALS=1) as gateway,
     ):
         caller = Steady(gateway, upstream)
@@ -464,7 +464,7 @@ def test_a21_a_worker_that_dies_takes_nobody_elses_runs_with_it(upstream: Emulat
 
 
 def test_a12_a_token_is_refreshed_ahead_and_its_end_is_noticed_by_nobody(steady: Steady) -> None:
-    time.sleep(max(steady.begun + 7 - time.monotonic(), 0))
+    time.sleep(max(steady.begun + 9 - time.monotonic(), 0))
     steady.stop()
     lives = (time.monotonic() - steady.begun) / 5  # no sooner than after five seconds
     stats = steady.upstream.stats()
