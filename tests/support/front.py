@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 
 import pytest
 import requests
@@ -25,7 +26,7 @@ FOREIGN = {
 """What a caller may claim about itself."""
 
 
-class FrontProcess:
+class FrontProcess(ABC):
     """One running proxy."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
@@ -43,9 +44,9 @@ class FrontProcess:
         """The base URL for an OpenAI client."""
         return f"{self.url}/v1"
 
+    @abstractmethod
     def complaints(self) -> str:
         """What it says of itself and its configuration."""
-        raise NotImplementedError
 
     def answers(self) -> bool:
         """Whether it serves; its own error for an upstream that is away counts."""
