@@ -5,41 +5,67 @@ choice 0's, and new choices come in order. The ends are said when all choices ar
 none is said in a stream that fails.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
 
 from langfast_wsgi.conversation.events import Chosen, Event, Finished, Usage
+from langfast_wsgi.dialects._openai import error_body, usage_body
 from langfast_wsgi.errors import GatewayError
 
 DONE = b"data: [DONE]\n\n"
 
 
-class ChoiceEncoder(Protocol):
-    """The chunks of one of them. It holds back what comes right before its end."""
+class ChoiceEncoder(ABC):
+    """The chunks of one answer.
 
+    What comes right before the end is held until the end, so that the last text, the finish chunk
+    and ``[DONE]`` leave in one write. ``shared`` is what all chunks bear.
+    """
+
+    def __init__(self, shared: Mapping[str, Any], include_usage: bool) -> None:
+        self._shared = shared
+        self._include_usage = include_usage
+        self._held: list[bytes] = []
+        self._end = b""
+
+    @abstractmethod
     def open(self) -> bytes:
         """Its first chunk; empty from the second time on."""
-        ...
 
+    @abstractmethod
     def write(self, event: Event) -> bytes:
         """See StreamEncoder; for all events but the end."""
-        ...
+
+    @abstractmethod
+    def end(self, reason: str) -> bytes:
+        """The chunk with the finish reason."""
+
+    def fail(self, fault: GatewayError) -> bytes:
+        """An error event in place of an end; no finish reason was or will be said."""
+        return self.flush(b"data: " + orjson.dumps(error_body(fault)) + b"\n\n", DONE)
+
+    def usage(self, usage: Usage) -> bytes:
+        """The chunk with the usage."""
+        last = {**self._shared, "choices": [], "usage": usage_body(usage)}
+        return b"data: " + orjson.dumps(last) + b"\n\n"
 
     def flush(self, *behind: bytes) -> bytes:
         """What was held, and what is to stand behind it."""
-        ...
+        held, self._held = self._held, []
+        return b"".join([*held, *behind])
 
-    def end(self, reason: str) -> bytes:
-        """The chunk with the finish reason."""
-        ...
+    def _finished(self, reason: str) -> bytes:
+        chunk = self.end(reason)
+        if self._include_usage:
+            self._end = chunk  # not said before the usage is there: an error may yet come instead
+            return b""
+        return self.flush(chunk, DONE)
 
-    def usage(self, usage: Usage) -> bytes:
-        """The chunk with the usage of all answers."""
-        ...
-
-    def fail(self, fault: GatewayError) -> bytes:
-        """See StreamEncoder."""
-        ...
+    def _counted(self, usage: Usage) -> bytes:
+        return self.flush(self._end, self.usage(usage), DONE)
 
 
 class ChoicesEncoder:

@@ -11,10 +11,9 @@ import orjson
 from langfast_wsgi.conversation.calls import CallArguments, CallBegun, Refused
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Completion
-from langfast_wsgi.dialects._chunks import DONE
+from langfast_wsgi.dialects._chunks import ChoiceEncoder
 from langfast_wsgi.dialects._deltas import PIECE, pieces, rewritten
-from langfast_wsgi.dialects._openai import error_body, usage_body
-from langfast_wsgi.errors import GatewayError
+from langfast_wsgi.dialects._openai import usage_body
 
 _FINISH = b'{},"logprobs":null,"finish_reason":'
 
@@ -77,7 +76,7 @@ def _reason(reason: str, *, deprecated: bool) -> str:
     return "function_call" if deprecated and reason == "tool_calls" else reason
 
 
-class ChunkEncoder:
+class ChunkEncoder(ChoiceEncoder):
     """The chunks of one streamed answer.
 
     What comes right before the end is held until the end, so that the last delta (or the calls),
@@ -96,17 +95,17 @@ class ChunkEncoder:
         index: int = 0,
         deprecated: bool = False,
     ) -> None:
-        self._include_usage = include_usage
         self._deprecated = deprecated
-        self._shared = {
+        shared = {
             "id": answer_id,
             "object": "chat.completion.chunk",
             "created": created,
             "model": model,
             "system_fingerprint": fingerprint,
         }
+        super().__init__(shared, include_usage)
         tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
-        head = b"data: " + orjson.dumps(self._shared)[:-1]
+        head = b"data: " + orjson.dumps(shared)[:-1]
         before = head + b',"choices":[{"index":%d,"delta":' % index
         self._content = before + b'{"content":'
         self._after = b'},"logprobs":null,"finish_reason":null}]' + tail
@@ -117,9 +116,7 @@ class ChunkEncoder:
             + b'{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]'
             + tail
         )
-        self._held: list[bytes] = []
         self._is_plain = False  # open, with nothing held: the middle of a text
-        self._end = b""
 
     def open(self) -> bytes:
         """The chunk with the role; empty from the second time on."""
@@ -135,16 +132,12 @@ class ChunkEncoder:
         if isinstance(event, Finished):
             return self._finished(event.reason)
         if isinstance(event, Usage):
-            return self.flush(self._end, self.usage(event), DONE)
+            return self._counted(event)
         if isinstance(event, Replaced):
             raise rewritten()
         if isinstance(event, CallBegun | CallArguments | Refused):
             self._hold(event)
         return b""
-
-    def fail(self, fault: GatewayError) -> bytes:
-        """An error event in place of an end; no finish reason was or will be said."""
-        return self.flush(b"data: " + orjson.dumps(error_body(fault)) + b"\n\n", DONE)
 
     def _text(self, event: Text) -> bytes:
         delta = event.delta
@@ -175,23 +168,6 @@ class ChunkEncoder:
         """The chunk with the finish reason."""
         said = orjson.dumps(_reason(reason, deprecated=self._deprecated))
         return self.open() + self._finish + said + self._finish_after
-
-    def usage(self, usage: Usage) -> bytes:
-        """The chunk with the usage."""
-        last = {**self._shared, "choices": [], "usage": usage_body(usage)}
-        return b"data: " + orjson.dumps(last) + b"\n\n"
-
-    def flush(self, *behind: bytes) -> bytes:
-        """What was held, and what is to stand behind it."""
-        held, self._held = self._held, []
-        return b"".join([*held, *behind])
-
-    def _finished(self, reason: str) -> bytes:
-        chunk = self.end(reason)
-        if self._include_usage:
-            self._end = chunk  # not said before the usage is there: an error may yet come instead
-            return b""
-        return self.flush(chunk, DONE)
 
 
 def _deltas(

@@ -10,10 +10,9 @@ import orjson
 
 from langfast_wsgi.conversation.events import Event, Finished, Replaced, Text, Usage
 from langfast_wsgi.conversation.fold import Completion
-from langfast_wsgi.dialects._chunks import DONE
+from langfast_wsgi.dialects._chunks import ChoiceEncoder
 from langfast_wsgi.dialects._deltas import PIECE, pieces, rewritten
-from langfast_wsgi.dialects._openai import error_body, usage_body
-from langfast_wsgi.errors import GatewayError
+from langfast_wsgi.dialects._openai import usage_body
 
 OBJECT = "text_completion"
 FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
@@ -56,7 +55,7 @@ def _reason(reason: str) -> str:
     return reason if reason in FINISH_REASONS else "stop"
 
 
-class ChunkEncoder:
+class ChunkEncoder(ChoiceEncoder):
     """The chunks of one streamed answer.
 
     The text that comes right before the end is held until the end, so that the last text, the
@@ -74,16 +73,16 @@ class ChunkEncoder:
         index: int = 0,
         echo: str = "",
     ) -> None:
-        self._include_usage = include_usage
-        self._shared = {
+        shared = {
             "id": answer_id,
             "object": OBJECT,
             "created": created,
             "model": model,
             "system_fingerprint": fingerprint,
         }
+        super().__init__(shared, include_usage)
         tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
-        head = b"data: " + orjson.dumps(self._shared)[:-1]
+        head = b"data: " + orjson.dumps(shared)[:-1]
         self._before = head + b',"choices":[{"index":%d,"text":' % index
         self._after = b',"logprobs":null,"finish_reason":null}]' + tail
         self._finish = self._before + b'"","logprobs":null,"finish_reason":'
@@ -91,8 +90,6 @@ class ChunkEncoder:
         self._echo = echo
         self._is_open = False
         self._is_plain = False  # open, with nothing held: the middle of a text
-        self._held: list[bytes] = []
-        self._end = b""
 
     def open(self) -> bytes:
         """The prompt where it is echoed, else a chunk without text; empty once there was any."""
@@ -109,28 +106,14 @@ class ChunkEncoder:
         if isinstance(event, Finished):
             return self._finished(event.reason)
         if isinstance(event, Usage):
-            return self.flush(self._end, self.usage(event), DONE)
+            return self._counted(event)
         if isinstance(event, Replaced):
             raise rewritten()
         return b""
 
-    def fail(self, fault: GatewayError) -> bytes:
-        """An error event in place of an end; no finish reason was or will be said."""
-        return self.flush(b"data: " + orjson.dumps(error_body(fault)) + b"\n\n", DONE)
-
     def end(self, reason: str) -> bytes:
         """The chunk with the finish reason."""
         return self._begin() + self._finish + orjson.dumps(_reason(reason)) + self._finish_after
-
-    def usage(self, usage: Usage) -> bytes:
-        """The chunk with the usage."""
-        last = {**self._shared, "choices": [], "usage": usage_body(usage)}
-        return b"data: " + orjson.dumps(last) + b"\n\n"
-
-    def flush(self, *behind: bytes) -> bytes:
-        """What was held, and what is to stand behind it."""
-        held, self._held = self._held, []
-        return b"".join([*held, *behind])
 
     def _text(self, event: Text) -> bytes:
         chunk = self._begin() + self._chunks(event.delta)
@@ -140,13 +123,6 @@ class ChunkEncoder:
             return b""
         self._is_plain = True
         return chunk
-
-    def _finished(self, reason: str) -> bytes:
-        chunk = self.end(reason)
-        if self._include_usage:
-            self._end = chunk  # not said before the usage is there: an error may yet come instead
-            return b""
-        return self.flush(chunk, DONE)
 
     def _begin(self) -> bytes:
         """What has to stand before all that is said, once."""
