@@ -48,8 +48,12 @@ class EmulatorProcess:
         """Counters, and what is open at this moment."""
         return dict(self._call("GET", "/emulator/stats"))
 
+    def started(self) -> int:
+        """How many runs it has begun, also those that it has forgotten since."""
+        return self.stats()["starts_accepted"]
+
     def runs(self, texts: bool = False) -> list[dict[str, Any]]:
-        """The runs it remembers, oldest first."""
+        """The newest 2,000 runs, oldest first: their number says nothing of how many there were."""
         return list(self._call("GET", f"/emulator/runs?texts={int(texts)}")["runs"])
 
     def forget(self) -> None:

@@ -159,16 +159,16 @@ def test_a_refusal_is_no_parsed_answer(client: OpenAI) -> None:
 
 def test_with_a_budget_of_0_no_model_is_asked_twice(emulator: EmulatorProcess) -> None:
     with running_gateway(emulator, MIN_CREDENTIALS=1, REASK_BUDGET=0) as frugal:
-        before = len(emulator.runs())
+        before = emulator.started()
         response = frugal.chat(user('{"name": 1}', GOOD), response_format=STRICT)
         assert response.status_code == 502
-        assert len(emulator.runs()) == before + 1
+        assert emulator.started() == before + 1
 
 
 def test_a_schema_that_is_none_is_a_400_before_anything_runs(
     gateway: GatewayProcess, emulator: EmulatorProcess
 ) -> None:
-    before = len(emulator.runs())
+    before = emulator.started()
     for schema in ({"type": "nothing"}, {"$ref": "http://127.0.0.1:1/schema.json"}):
         wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
         for stream in (True, False):
@@ -177,7 +177,7 @@ def test_a_schema_that_is_none_is_a_400_before_anything_runs(
             error = response.json()["error"]
             assert error["code"] == "invalid_json_schema"
             assert error["param"] == "response_format.json_schema.schema"
-    assert len(emulator.runs()) == before
+    assert emulator.started() == before
 
 
 # --- any object

@@ -282,10 +282,10 @@ def test_where_a_call_is_required_and_none_comes_it_is_a_502(
 
 def test_with_a_budget_of_0_no_model_is_asked_twice(emulator: EmulatorProcess) -> None:
     with running_gateway(emulator, MIN_CREDENTIALS=1, REASK_BUDGET=0) as frugal:
-        before = len(emulator.runs())
+        before = emulator.started()
         message = frugal.chat(user(BAD, GOOD)[0]["content"], tools=TOOLS).json()["choices"][0]
         assert message["message"]["content"] == BAD
-        assert len(emulator.runs()) == before + 1
+        assert emulator.started() == before + 1
 
 
 def test_with_a_budget_of_3_the_fourth_answer_counts(emulator: EmulatorProcess) -> None:
@@ -316,7 +316,7 @@ def test_a_fault_of_the_run_that_asks_again_is_the_answers_own(tmp_path: Path) -
 def test_a_schema_that_is_none_is_a_400_before_anything_runs(
     gateway: GatewayProcess, emulator: EmulatorProcess
 ) -> None:
-    before = len(emulator.runs())
+    before = emulator.started()
     bad = {"type": "function", "function": {"name": "f", "parameters": {"type": "number?"}}}
     for stream in (True, False):
         response = gateway.chat("hi", tools=[TIME, bad], stream=stream)
@@ -326,7 +326,7 @@ def test_a_schema_that_is_none_is_a_400_before_anything_runs(
         assert error["param"] == "tools[1].function.parameters"
     response = gateway.chat("hi", functions=[bad["function"]])
     assert response.json()["error"]["param"] == "functions[0].parameters"
-    assert len(emulator.runs()) == before
+    assert emulator.started() == before
 
 
 def test_a_tool_that_is_not_there_cannot_be_chosen(gateway: GatewayProcess) -> None:
