@@ -15,15 +15,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import gevent
 import gevent.socket
 import gunicorn.http.wsgi
 from gevent import monkey
+from gevent.hub import Waiter
 
 PIECE = 65536
 """Bytes that a receiver takes at a time."""
+
+Look: TypeAlias = Callable[[bytearray, int], int]
+"""See ``providers.base.Look``."""
 
 
 def is_patched() -> bool:
@@ -51,8 +55,10 @@ def spawn(task: Callable[[], None]) -> object:
 
 
 def let_others() -> None:
-    """In the middle of long work: whoever has waited goes on. Threads do so by themselves."""
-    if is_patched():
+    """In the middle of long work: whoever has waited goes on. Threads do so by themselves, and the
+    event loop, where it does the work, cannot wait for anybody.
+    """
+    if is_patched() and gevent.getcurrent() is not gevent.get_hub():
         gevent.sleep(0)
 
 
@@ -80,7 +86,7 @@ class Receiver:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def __call__(self) -> bytes:
+    def __call__(self, _look: Look | None = None, /) -> bytes:
         """The next piece, waiting for it; empty at the end. Raises OSError."""
         piece: bytes = self._connection.recv(PIECE)
         return piece
@@ -93,27 +99,44 @@ class PatientReceiver(Receiver):
     """The same on a plain socket of gevent's: it waits first.
 
     gevent would look first, which nearly always finds nothing: a system call and an exception for
-    each piece. And where there is always something, nobody else would ever have a turn. All share
-    one buffer, because nobody else runs between its filling and its copying.
+    each piece. And where there is always something, nobody else would ever have a turn.
+
+    While it waits, the event loop itself reads and lets ``look`` see what came. Nearly always that
+    has a use for all of it, and then nobody is woken. All share one buffer, because nobody else
+    runs between its filling and its copying.
     """
 
-    _buffer = memoryview(bytearray(PIECE))
+    _buffer = bytearray(PIECE)
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection._sock)  # what gevent wraps, which never waits
-        hub = gevent.get_hub()
-        self._wait = hub.wait
-        self._readable = hub.loop.io(connection.fileno(), 1)
+        self._hub = gevent.get_hub()
+        self._readable = self._hub.loop.io(connection.fileno(), 1)
 
-    def __call__(self) -> bytes:
-        """See Receiver."""
-        while True:
-            self._wait(self._readable)
-            try:
-                size = self._connection.recv_into(self._buffer)
-            except BlockingIOError:
-                continue
-            return bytes(self._buffer[:size])
+    def __call__(self, look: Look | None = None, /) -> bytes:
+        """See ``providers.base.Receiver``."""
+        waiter: Waiter[bytes] = Waiter(self._hub)
+        self._readable.start(self._on_readable, waiter, look)
+        try:
+            piece: bytes = waiter.get()
+        finally:
+            self._readable.stop()
+        return piece
+
+    def _on_readable(self, waiter: "Waiter[bytes]", look: Look | None) -> None:
+        buffer = self._buffer
+        try:
+            size = self._connection.recv_into(buffer)
+            used = look(buffer, size) if look is not None and size else 0
+        except BlockingIOError:
+            return
+        except Exception as error:
+            self._readable.stop()
+            waiter.throw(error)
+            return
+        if used < size or not size:
+            self._readable.stop()
+            waiter.switch(bytes(memoryview(buffer)[used:size]))
 
     def close(self) -> None:
         """See Receiver."""

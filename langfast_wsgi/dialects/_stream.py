@@ -162,7 +162,10 @@ class Body:
         return news
 
     def _turn(self) -> bool:
-        """Turn the crank up to the next pause; False where the request's greenlet has to go on."""
+        """Turn the crank up to the next pause; False where the request's greenlet has to go on.
+
+        This may be the event loop itself, which cannot wait, so it goes no further than texts.
+        """
         outlet = self._outlet
         if not self._is_waiting or outlet is None:
             return False
@@ -177,7 +180,9 @@ class Body:
                 self._written_at = time.monotonic()
                 if piece and not outlet.send(piece):
                     return False
-                if isinstance(event, Text) and event.bell is self._bell:
+                if not isinstance(event, Text) or event.last:
+                    return False  # what ends a run may have to wait for others
+                if event.bell is self._bell:
                     self._is_waiting = True
                     return True
             return False

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from langfast_wsgi.conversation.events import Event
 from langfast_wsgi.conversation.request import RunRequest
@@ -24,11 +24,20 @@ class Runtime(Protocol):
         ...
 
 
+Look: TypeAlias = Callable[[bytearray, int], int]
+"""Is shown so many bytes in a buffer, and says how many of them, from the first on, it has used."""
+
+
 class Receiver(Protocol):
     """Called, it waits for bytes and returns what came; empty at the end. Raises OSError."""
 
-    def __call__(self) -> bytes:
-        """The next piece."""
+    def __call__(self, look: Look | None = None, /) -> bytes:
+        """The next piece.
+
+        What comes may be shown to ``look`` while we wait, and only what it has not used is returned
+        then. It is called in the event loop itself, so it must not wait, and must not keep the
+        buffer. What it raises is raised here.
+        """
         ...
 
     def close(self) -> None:

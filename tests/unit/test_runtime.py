@@ -339,6 +339,84 @@ print("whole")
     assert patched_python(script).strip() == "whole"
 
 
+def test_what_a_look_has_used_wakes_nobody() -> None:
+    """Only the rest is returned; the end of the connection is, too."""
+    script = """
+import socket, gevent
+from langfast_wsgi import runtime
+ours, theirs = socket.socketpair()
+receive = runtime.receiver(ours)
+seen, pieces = [], []
+uses = {b"all": 3, b"half": 2, b"none": 0}
+
+def look(buffer, size):
+    assert gevent.getcurrent() is gevent.get_hub()
+    runtime.let_others()  # there are none to be let here
+    seen.append(bytes(buffer[:size]))
+    return uses[seen[-1]]
+
+def read():
+    while piece := receive(look):
+        pieces.append(piece)
+    pieces.append(piece)
+
+reader = gevent.spawn(read)
+for word in (b"all", b"all", b"half", b"all", b"none", b"all"):
+    theirs.sendall(word)
+    gevent.sleep(0.01)
+theirs.close()
+reader.join(5)
+assert seen == [b"all", b"all", b"half", b"all", b"none", b"all"], seen
+print(pieces)
+receive.close()
+"""
+    assert patched_python(script).strip() == "[b'lf', b'none', b'']"
+
+
+def test_what_a_look_raises_is_raised_where_it_is_waited_for() -> None:
+    script = """
+import socket, gevent
+from langfast_wsgi import runtime
+ours, theirs = socket.socketpair()
+receive = runtime.receiver(ours)
+
+def look(buffer, size):
+    raise ValueError("of no use")
+
+def read():
+    for way in (look, None):
+        try:
+            print(receive(way))
+        except ValueError as error:
+            print(error)
+
+reader = gevent.spawn(read)
+for _ in range(2):
+    gevent.sleep(0.01)
+    theirs.sendall(b"x")
+reader.join(5)
+"""
+    assert patched_python(script).split("\n")[:2] == ["of no use", "b'x'"]
+
+
+def test_who_is_killed_while_it_waits_reads_no_more() -> None:
+    script = """
+import socket, gevent
+from langfast_wsgi import runtime
+ours, theirs = socket.socketpair()
+receive = runtime.receiver(ours)
+seen = []
+reader = gevent.spawn(receive, lambda buffer, size: seen.append(size) or size)
+gevent.sleep(0.01)
+reader.kill()
+theirs.sendall(b"x")
+gevent.sleep(0.01)
+receive.close()
+print(seen, ours.recv(9))
+"""
+    assert patched_python(script).strip() == "[] b'x'"
+
+
 def test_a_receiver_waits_where_others_shut_the_socket_down() -> None:
     script = """
 import socket, gevent

@@ -2,10 +2,10 @@
 
 Theory: of the frames that a socket receives nearly all are chunks, and they all look alike: one
 unfragmented, unmasked text frame that begins with a fixed mark. ``ChunkTap`` stands between
-engineio's read loop and the WebSocket. It reads in large pieces, takes such frames out of its
-buffer by slicing, and leaves every other byte to the library, which reads through the same buffer.
-So the library still does all of the protocol: ping, close, fragments, binary attachments and
-whatever is unforeseen.
+engineio's read loop and the WebSocket. It reads in large pieces, has such frames taken from where
+they lie, and leaves every other byte to the library, which reads through the same buffer. So the
+library still does all of the protocol: ping, close, fragments, binary attachments and whatever is
+unforeseen. While it waits, the receiver may show it what comes: then nobody need be woken.
 
 House rules: the tap only looks at frame borders; what it does not recognise it does not consume.
 The private hook is ``frame_buffer.recv`` of websocket-client, whose version is pinned; a test runs
@@ -14,31 +14,48 @@ the same scenarios over the unmodified library.
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from websocket import WebSocketConnectionClosedException, WebSocketPayloadException
 
-CHUNK = b'42["execution:chunk",'
+from langfast_wsgi.providers.base import Look, Receiver
+from langfast_wsgi.providers.langfast.increments import Bytes
+
+PACKET = b"42"  # an event, in front of its JSON
+CHUNK = PACKET + b'["execution:chunk",'
 FRAME_BYTES = 32 * 1024 * 1024  # the longest answer, each character an escape of six bytes
 _TEXT_FRAME = 0x81  # FIN, no extension, opcode 1
+
+
+class Taker(Protocol):
+    """Who takes the chunks. Texts are long, and each copy of one costs as much as a call."""
+
+    def go_on(self, buffer: Bytes, begin: int, end: int, /) -> bool:
+        """Whether it could use the payload of a text frame, where it lies.
+
+        May be called in the event loop itself, where nothing can wait.
+        """
+        ...
+
+    def take(self, event: bytes, /) -> bool:
+        """Whether it could use the JSON of a chunk frame; if not, that goes the library's way."""
+        ...
 
 
 class ChunkTap:
     """Stands in for a ``websocket.WebSocket``.
 
-    ``receive`` reads the connection, without a timeout of its own. ``take`` gets the JSON of a
-    chunk frame, and says whether it could use it; if not, the frame goes the library's way. Texts
-    are long, and each copy of one costs as much as a call, so this is the only one made here.
+    ``receive`` reads the connection, without a timeout of its own.
     """
 
-    def __init__(
-        self, websocket: Any, receive: Callable[[], bytes], take: Callable[[bytes], bool]
-    ) -> None:
+    def __init__(self, websocket: Any, receive: Receiver, taker: Taker) -> None:
         self._websocket = websocket
         self._read = receive
-        self._take = take
+        self._go_on = taker.go_on
+        self._take = taker.take
         self._buffer = b""
         self._at = 0
+        self._missing = 0  # bytes of the frame at which ``_used`` stopped; 0: it is all there
         self._lent = 0  # bytes that the library has read for its next message
         #: When bytes came last, on the monotonic clock.
         self.heard_at = time.monotonic()
@@ -48,53 +65,77 @@ class ChunkTap:
         return getattr(self._websocket, name)
 
     def let_go(self) -> None:
-        """Nothing is read any more: of the ring with the WebSocket, and of ``take``."""
+        """Nothing is read any more: of the ring with the WebSocket, and of who takes."""
         self._websocket.frame_buffer.recv = None
-        del self._take
+        del self._go_on, self._take
 
     def recv(self) -> Any:
         """The next message that is for the library; chunks are taken on the way to it."""
-        take = self._take
         while True:
-            buffer, at = self._buffer, self._at
-            have = len(buffer) - at
-            if have < 2:
-                self._more(2)
-                continue
+            buffer = self._buffer
+            self._at = self._used(buffer, self._at, len(buffer), self._use)
+            if not self._missing:
+                break
+            self._more(self._missing)
+        self._lent = 0
+        return self._websocket.recv()
+
+    def _used(
+        self, buffer: Bytes, at: int, size: int, use: Callable[[Bytes, int, int], bool]
+    ) -> int:
+        """Use frame after frame; where the first begins that is not (all) there, or not of use."""
+        while True:
+            if size - at < 2:
+                self._missing = 2
+                return at
             length = buffer[at + 1]
             if buffer[at] != _TEXT_FRAME or length > 127:
-                break
+                self._missing = 0
+                return at
             begin = at + 2
             if length > 125:
                 begin += 2 if length == 126 else 8
-                if len(buffer) < begin:
-                    self._more(begin - at)
-                    continue
+                if size < begin:
+                    self._missing = begin - at
+                    return at
                 length = int.from_bytes(buffer[at + 2 : begin], "big")
                 if length > FRAME_BYTES:
                     raise WebSocketPayloadException("a frame that is too long")
             end = begin + length
-            if len(buffer) < end:
-                self._more(end - at)
-                continue
-            if not buffer.startswith(CHUNK, begin) or not take(buffer[begin + 2 : end]):
-                break
-            self._at = end
-        self._lent = 0
-        return self._websocket.recv()
+            if size < end:
+                self._missing = end - at
+                return at
+            if not use(buffer, begin, end):
+                self._missing = 0
+                return at
+            at = end
+
+    def _use(self, buffer: Bytes, begin: int, end: int) -> bool:
+        if self._go_on(buffer, begin, end):
+            return True
+        is_chunk = buffer.startswith(CHUNK, begin)
+        return is_chunk and self._take(bytes(buffer[begin + len(PACKET) : end]))
+
+    def _look(self, buffer: bytearray, size: int) -> int:
+        """See Receiver."""
+        self.heard_at = time.monotonic()
+        return self._used(buffer, 0, size, self._go_on)
 
     def _more(self, size: int) -> None:
         """Read until the buffer holds ``size`` bytes; pieces are joined once, if there are any."""
-        pieces = [self._buffer[self._at :]] if self._at < len(self._buffer) else []
-        have = sum(map(len, pieces))
+        if self._at >= len(self._buffer):
+            self._buffer, self._at = self._receive(self._look), 0
+            return
+        pieces = [self._buffer[self._at :]]
+        have = len(pieces[0])
         while have < size:
             piece = self._receive()
             pieces.append(piece)
             have += len(piece)
-        self._buffer, self._at = pieces[0] if len(pieces) == 1 else b"".join(pieces), 0
+        self._buffer, self._at = b"".join(pieces), 0
 
-    def _receive(self) -> bytes:
-        piece = self._read()
+    def _receive(self, look: Look | None = None) -> bytes:
+        piece = self._read(look)
         if not piece:
             raise WebSocketConnectionClosedException("the upstream closed the connection")
         self.heard_at = time.monotonic()

@@ -112,6 +112,10 @@ class Inbox:
         (_ENDED if job_id in self._ended else _NOBODYS).inc()
         return False
 
+    def mailbox_of(self, job_id: str) -> Mailbox | None:
+        """Where the events of this id go, if a run is known by it."""
+        return self._live.get(job_id)
+
     def replace(self, mailbox: Mailbox, heir: Mailbox) -> None:
         """From now on another mailbox gets the events of this run."""
         with self._lock:

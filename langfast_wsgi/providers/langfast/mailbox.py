@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, TypeAlias
 
 from langfast_wsgi.errors import GatewayError, UpstreamGarbled
+from langfast_wsgi.providers.langfast.increments import Told
 
 Ending: TypeAlias = str | GatewayError
 """A finish reason, or the fault that ended the run."""
@@ -46,6 +47,7 @@ class Mailbox:
         "least",
         "listener",
         "lost_at",
+        "told",
     )
 
     def __init__(self, writing: AbstractContextManager[object] | None = None) -> None:
@@ -62,6 +64,8 @@ class Mailbox:
         self.listener: Callable[[], bool] | None = None
         #: When the socket went away under this run (monotonic clock); None while all is well.
         self.lost_at: float | None = None
+        #: What the socket said last: for who reads it, so that repetitions need not be decoded.
+        self.told: Told | None = None
 
     def put(self, text: str | None, ending: Ending | None = None) -> bool:
         """The whole text so far, and the end if it is known; False where that is over.

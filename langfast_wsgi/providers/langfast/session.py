@@ -26,8 +26,8 @@ from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreach
 from langfast_wsgi.observe import metrics
 from langfast_wsgi.observe.logs import one_line
 from langfast_wsgi.providers.base import Receiver
-from langfast_wsgi.providers.langfast import translate
 from langfast_wsgi.providers.langfast.answer import tls_context
+from langfast_wsgi.providers.langfast.delivery import Delivery
 from langfast_wsgi.providers.langfast.frames import ChunkTap
 from langfast_wsgi.providers.langfast.inbox import Inbox
 
@@ -38,11 +38,7 @@ log = logging.getLogger(__name__)
 _library_log = logging.Logger("socketio", logging.ERROR)
 _library_log.parent = log  # a handler of ours that fails is to be seen
 
-ODD_STATUSES = 50
-_odd_statuses: set[str] = set()  # of which a log line was written
-
 _MEANINGLESS = metrics.DROPPED.labels("meaningless")
-_UNKNOWN = metrics.DROPPED.labels("unknown_event")
 
 
 class _Engine(engineio.Client):
@@ -51,8 +47,8 @@ class _Engine(engineio.Client):
     ws: Any
     #: Reads a socket in large pieces; set before connecting.
     receiver: Callable[[Any], Receiver]
-    #: Takes the JSON of a chunk frame; set before connecting.
-    take: Callable[[bytes], bool]
+    #: Takes chunk frames; set before connecting.
+    delivery: Delivery
     #: Called when the read loop ends, whether a namespace was joined or not.
     ended: Callable[[], None]
     is_reading = False
@@ -69,7 +65,7 @@ class _Engine(engineio.Client):
         self.patience = self.ws.gettimeout()
         self.ws.settimeout(None)
         receive = self.receiver(self.ws.sock)
-        self.ws = ChunkTap(self.ws, receive, self.take)
+        self.ws = ChunkTap(self.ws, receive, self.delivery)
         try:
             super()._read_loop_websocket()
         finally:
@@ -84,7 +80,7 @@ class _Engine(engineio.Client):
         self.ws.let_go()
         self.handlers.clear()
         self.websocket_extra_options.clear()
-        del self.take, self.ended, self.receiver
+        del self.delivery, self.ended, self.receiver
 
 
 class _Client(socketio.Client):
@@ -120,8 +116,6 @@ class Session:
         self.runs = 0
         #: On the keeper's clock, which sets it.
         self.connected_at = 0.0
-        self._deliver = inbox.deliver
-        self._wants = inbox.wants
         self._lost = lost
         self._settled = threading.Event()
         self._refusal: object = None
@@ -140,9 +134,9 @@ class Session:
             },
         )
         self._client.eio.receiver = receiver
-        self._client.eio.take = self._take_chunk
+        self._client.eio.delivery = Delivery(inbox)
         self._client.eio.ended = self._on_ended
-        self._listen()
+        self._listen(self._client.eio.delivery)
 
     def __repr__(self) -> str:
         return f"<Session {'open' if self._open else 'closed'} {self.runs} runs>"
@@ -226,14 +220,14 @@ class Session:
         self._websocket = websocket.WebSocket(*arguments, **options)
         return self._websocket
 
-    def _listen(self) -> None:
+    def _listen(self, delivery: Delivery) -> None:
         on = self._client.on
         on("connect", self._on_connect)
         on("connect_error", self._on_connect_error)
         on("disconnect", self._on_disconnect)
-        on("execution:chunk", self._on_chunk)
-        on("completion_finished", self._on_finished)
-        on("*", self._on_anything_else)
+        on("execution:chunk", delivery.chunk)
+        on("completion_finished", delivery.finished)
+        on("*", delivery.anything_else)
 
     def _on_connect(self) -> None:
         self._open = True
@@ -255,40 +249,3 @@ class Session:
     def _on_ended(self) -> None:
         self._on_disconnect()
         self._client.handlers.clear()
-
-    def _on_chunk(self, argument: object = None, *_: object) -> None:
-        update = translate.chunk(argument)
-        if update is None:
-            _MEANINGLESS.inc()
-            log.debug("chunk without meaning: %s", type(argument).__name__)  # may be large, or deep
-            return
-        if update.odd_status is not None:
-            _wonder(update.odd_status)
-        self._deliver(update)
-
-    def _take_chunk(self, event: bytes) -> bool:
-        """A chunk frame's JSON in the read loop; False where the library shall have it."""
-        job_id = translate.job_id_of(event)
-        if job_id is not None and not self._wants(job_id):
-            return True
-        try:
-            arguments = translate.loads(event)
-        except ValueError:
-            return False  # garbage is the library's business
-        self._on_chunk(arguments[1] if len(arguments) > 1 else None)
-        return True
-
-    def _on_finished(self, argument: object = None, *_: object) -> None:
-        self._deliver(translate.completion_finished(argument))
-
-    def _on_anything_else(self, event: str, *arguments: object) -> None:
-        _UNKNOWN.inc()
-        log.debug("unknown event %s, %d arguments", one_line(event), len(arguments))
-
-
-def _wonder(status: str) -> None:
-    """A status that nobody knows counts as running; whoever reads the log may know better."""
-    status = status[:100]
-    if status not in _odd_statuses and len(_odd_statuses) < ODD_STATUSES:
-        _odd_statuses.add(status)
-        log.warning("a status that nobody knows, taken as running: %s", one_line(status))

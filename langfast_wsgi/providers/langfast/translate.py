@@ -15,6 +15,7 @@ from langfast_wsgi.conversation.request import RunRequest
 from langfast_wsgi.errors import GatewayError, RunFailed
 from langfast_wsgi.observe.logs import mask
 from langfast_wsgi.providers.langfast.inbox import Update
+from langfast_wsgi.providers.langfast.increments import Bytes
 from langfast_wsgi.providers.langfast.refused_prompt import message_of, refused_prompt
 
 RUNNING = "in_progress"
@@ -71,12 +72,12 @@ def chunk(argument: object) -> Update | None:
 _JOB_ID = re.compile(rb'\["execution:chunk",\{"executionId":"([\w.:-]+)",')
 
 
-def job_id_of(event: bytes) -> str | None:
+def job_id_of(event: Bytes, begin: int = 0) -> str | None:
     """The id in the JSON of a chunk frame, where it stands first, as it does on the known wire.
 
     None means nothing but that the frame has to be decoded to know.
     """
-    found = _JOB_ID.match(event)
+    found = _JOB_ID.match(event, begin)
     return found[1].decode() if found else None
 
 

@@ -247,6 +247,27 @@ def test_an_end_met_by_whoever_brings_text_is_an_end() -> None:
     assert b'"finish_reason":"length"' in case.over()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [[Text("a", last=True), Finished("length")], [Finished("length")]],
+    ids=["behind a last text", "alone"],
+)
+def test_what_comes_behind_an_end_is_left_to_the_streams_own_thread(said: list[Event]) -> None:
+    """Whoever brought it may be the event loop, which cannot wait for anybody."""
+    ended_by = list[int]()
+
+    def events(source: Source) -> Generator[Event, None, None]:
+        try:
+            yield from source.events()
+        finally:
+            ended_by.append(threading.get_ident())
+
+    case = Case(Outlet(), events=events(source := Source()))
+    source.say(*said)
+    assert b'"finish_reason":"length"' in case.over()
+    assert ended_by == [case._server.ident]
+
+
 def test_a_heartbeat_counts_from_what_was_written_last_whoever_wrote_it() -> None:
     case = Case(Outlet(), heartbeat=0.2)
     case.source.tick()

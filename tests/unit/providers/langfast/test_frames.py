@@ -1,12 +1,16 @@
 """The fast path for text, against the unmodified library: nothing may get lost or out of order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any
 
 import pytest
 import websocket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from langfast_wsgi.providers.base import Look
 from langfast_wsgi.providers.langfast.frames import CHUNK, FRAME_BYTES, ChunkTap
 from langfast_wsgi.runtime import PIECE, Receiver
 
@@ -58,8 +62,51 @@ def connected(data: bytes, sizes: Sequence[int] = ()) -> websocket.WebSocket:
     return library
 
 
+@dataclass
+class Taker:
+    """Takes what it likes, where it lies or as JSON."""
+
+    take: Callable[[bytes], bool]
+    goes_on: Callable[[bytes], bool] = lambda _: False
+
+    def go_on(self, buffer: bytes | bytearray, begin: int, end: int) -> bool:
+        return self.goes_on(bytes(buffer[begin:end]))
+
+
 def tapped(library: websocket.WebSocket, take: Callable[[bytes], bool]) -> ChunkTap:
-    return ChunkTap(library, Receiver(library.sock), take)
+    return ChunkTap(library, Receiver(library.sock), Taker(take))
+
+
+class Pieces:
+    """A receiver from which these come, one after the other, and shown first where that is done."""
+
+    def __init__(self, *pieces: Iterable[bytes], shows: bool = False) -> None:
+        self._pieces = chain(*pieces)
+        self._shows = shows
+        self.read = 0
+
+    def __call__(self, look: Look | None = None, /) -> bytes:
+        for piece in self._pieces:
+            self.read += len(piece)
+            used = 0
+            if self._shows and look is not None:
+                used = look(bytearray(piece + b"what was here before"), len(piece))
+            if used < len(piece):
+                return piece[used:]
+        return b""
+
+    def close(self) -> None:
+        pass
+
+
+def cut(data: bytes, sizes: Sequence[int] = ()) -> Iterator[bytes]:
+    """The data in pieces of these sizes, the rest as it would be read."""
+    at = 0
+    for size in chain(sizes, repeat(PIECE)):
+        if at >= len(data):
+            return
+        yield data[at : at + size]
+        at += size
 
 
 Message = str | bytes
@@ -76,9 +123,15 @@ def by_the_library(data: bytes) -> list[Message]:
 
 
 def by_the_tap(
-    data: bytes, sizes: Sequence[int] = (), refuse: bytes = b"never"
+    data: bytes,
+    sizes: Sequence[int] = (),
+    refuse: bytes = b"never",
+    shown: Callable[[bytes], bool] | None = None,
 ) -> tuple[list[Message], int]:
-    """The same messages, whoever took them; and how many went past the library."""
+    """The same messages, whoever took them; and how many went past the library.
+
+    ``shown``: whatever comes is shown first, and of the chunks those are used that it likes.
+    """
     found: list[Message] = []
     taken: list[bytes] = []
 
@@ -89,7 +142,11 @@ def by_the_tap(
         found.append(f"42{event.decode()}")
         return True
 
-    tap = tapped(connected(data, sizes), take)
+    def go_on(payload: bytes) -> bool:
+        return payload.startswith(CHUNK) and bool(shown and shown(payload)) and take(payload[2:])
+
+    receive = Pieces(cut(data, sizes), shows=shown is not None)
+    tap = ChunkTap(connected(b""), receive, Taker(take, go_on))
     while True:
         try:
             message = tap.recv()
@@ -126,6 +183,9 @@ def test_the_messages_are_those_of_the_unmodified_library_in_its_order(
     data = b"".join(frames)
     found, _ = by_the_tap(data, sizes, refuse=b"refused")
     assert found == by_the_library(data)
+    for shown in (lambda _: True, lambda payload: len(payload) % 2 == 0):
+        found, _ = by_the_tap(data, sizes, refuse=b"refused", shown=shown)
+        assert found == by_the_library(data)
 
 
 @pytest.mark.parametrize("length", [1, 90, 101, 102, 103, 200, 65_000, 65_536, 3 * PIECE])
@@ -191,6 +251,25 @@ def test_many_chunks_are_read_in_large_pieces() -> None:
     assert len(reads) <= len(data) // PIECE + 2
 
 
+def test_chunks_that_are_shown_wake_nobody() -> None:
+    data = b"".join(frame(chunk(length)) for length in (5, 100, 300, 60_000))
+    found, taken = by_the_tap(data, shown=lambda _: True)
+    assert (len(found), taken) == (4, 4)
+    returned: list[bytes] = []
+    receive = Pieces([data, frame(b"2")], shows=True)
+
+    def returning(look: Look | None = None, /) -> bytes:
+        returned.append(receive(look))
+        return returned[-1]
+
+    receiver: Any = returning
+    tap = ChunkTap(
+        connected(b""), receiver, Taker(lambda _: False, lambda one: one.startswith(CHUNK))
+    )
+    assert tap.recv() == "2"
+    assert returned == [frame(b"2")]
+
+
 def test_everything_else_is_asked_of_the_websocket_itself() -> None:
     library = connected(b"")
     tap = tapped(library, lambda _: True)
@@ -216,27 +295,17 @@ def test_c29_a_frame_that_is_too_long_is_not_waited_for() -> None:
 def test_c29_a_message_that_is_too_long_is_not_collected_by_the_library(
     frames: list[bytes],
 ) -> None:
-    read = [0]
-
-    def endless(data: bytes) -> Callable[[], bytes]:
-        def receive() -> bytes:
-            nonlocal data
-            piece, data = data[:PIECE] or b"x" * PIECE, data[PIECE:]
-            read[0] += len(piece)
-            return piece
-
-        return receive
-
-    tap = ChunkTap(connected(b""), endless(b"".join(frames)), lambda _: True)
+    pieces = Pieces(cut(b"".join(frames)), repeat(b"x" * PIECE))
+    tap = ChunkTap(connected(b""), pieces, Taker(lambda _: True))
     with pytest.raises(websocket.WebSocketPayloadException):
         tap.recv()
-    assert read[0] < FRAME_BYTES + 4 * PIECE
+    assert pieces.read < FRAME_BYTES + 4 * PIECE
 
 
 def test_c29_the_length_of_a_message_counts_from_its_own_beginning() -> None:
     count = FRAME_BYTES // PIECE + 8
-    pieces = iter([frame(b"x" * PIECE, BINARY)] * count + [frame(b"2")])
-    tap = ChunkTap(connected(b""), lambda: next(pieces), lambda _: True)
+    pieces = Pieces([frame(b"x" * PIECE, BINARY)] * count + [frame(b"2")])
+    tap = ChunkTap(connected(b""), pieces, Taker(lambda _: True))
     for _ in range(count):
         assert len(tap.recv()) == PIECE
     assert tap.recv() == "2"

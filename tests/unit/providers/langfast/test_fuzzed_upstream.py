@@ -181,7 +181,7 @@ FRAMES = st.lists(ARGUMENTS, max_size=3).map(
 @example(CHUNK + b'{"executionId":"j","content":' + b"9" * 5000 + b"}]")
 def test_p7_any_chunk_frame_is_taken_or_left_to_the_library(frame: bytes) -> None:
     reached = Reached()
-    assert isinstance(reached.session._take_chunk(frame[2:]), bool)
+    assert isinstance(reached.client.eio.delivery.take(frame[2:]), bool)
     reached.check()
 
 
@@ -331,7 +331,7 @@ def told(fault: type[GatewayError], ask: Callable[[], Any]) -> Any:
 
 
 def test_p7_a_chunk_may_be_nested_as_deep_as_can_be_read() -> None:
-    assert Reached().session._take_chunk(CHUNK[2:] + nested(1020).encode() + b"]") is True
+    assert Reached().client.eio.delivery.take(CHUNK[2:] + nested(1020).encode() + b"]") is True
 
 
 def test_p7_a_packet_that_is_nested_too_deep_ends_the_connection() -> None:

@@ -19,7 +19,7 @@ import simple_websocket
 import socketio
 
 from langfast_wsgi.errors import SessionRefused, UpstreamSilent, UpstreamUnreachable
-from langfast_wsgi.providers.langfast import session as session_module
+from langfast_wsgi.providers.langfast import delivery
 from langfast_wsgi.providers.langfast.answer import tls_context
 from langfast_wsgi.providers.langfast.inbox import Update
 from langfast_wsgi.providers.langfast.session import Session
@@ -106,7 +106,7 @@ class Case:
         self.lost: list[Session] = []
         self.threads: set[int] = set()
         self.unwanted: set[str] = set()
-        inbox = SimpleNamespace(deliver=self._deliver, wants=self._wants)
+        inbox = SimpleNamespace(deliver=self._deliver, wants=self._wants, mailbox_of=lambda _: None)
         self.session = Session(inbox, self.lost.append, receiver)  # type: ignore[arg-type]
 
     def _deliver(self, update: Update) -> None:
@@ -283,7 +283,7 @@ def test_c19_a_binary_event_is_delivered(server: Server, joined: Case) -> None:
 def test_c25_an_unknown_status_is_logged_once_per_value(
     server: Server, joined: Case, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "_odd_statuses", set())
+    monkeypatch.setattr(delivery, "_odd_statuses", set())
     for number in range(60):
         status = "thinking" if number < 8 else f"odd\n{number}"
         said = {"executionId": "j", "status": status, "content": "x" * number}
@@ -291,7 +291,7 @@ def test_c25_an_unknown_status_is_logged_once_per_value(
     assert all(update.ending is None for update in delivered(joined, 120))
     lines = [one.getMessage() for one in caplog.records if "status" in one.getMessage()]
     assert sum("thinking" in line for line in lines) == 1
-    assert len(lines) == session_module.ODD_STATUSES, "however many values there are"
+    assert len(lines) == delivery.ODD_STATUSES, "however many values there are"
     assert all(line.isprintable() for line in lines)
 
 
@@ -461,7 +461,9 @@ def test_a_session_that_ended_leaves_nothing_for_the_collector(server: Server) -
     gc.disable()
     try:
         updates: list[Update] = []
-        inbox = SimpleNamespace(deliver=updates.append, wants=lambda _: True)
+        inbox = SimpleNamespace(
+            deliver=updates.append, wants=lambda _: True, mailbox_of=lambda _: None
+        )
         session = Session(inbox, lambda _: None, receiver)  # type: ignore[arg-type]
         session.connect(server.url, "secret-token", 5.0)
         server.say(event("execution:chunk", {"executionId": "j", "content": "a", "status": "x"}))
