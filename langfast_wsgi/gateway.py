@@ -160,7 +160,8 @@ class Gateway:
         emulation = emulation_of(request, streamed=streamed)
         messages = emulation.messages if emulation else request.messages
         stages = stages_of(request, messages if count_usage else None, prompt_tokens)
-        return self._accounted(asked(provider.run, request, emulation, reasks), stages)
+        source = asked(provider.run, request, emulation, reasks, whole=not streamed)
+        return self._accounted(source, stages)
 
     def _run_all(
         self,

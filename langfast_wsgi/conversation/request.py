@@ -28,6 +28,8 @@ class RunRequest:
     #: The answer is to be one JSON object; with a schema, whatever fits it.
     json: bool = False
     json_schema: Mapping[str, Any] | None = None
+    #: Nobody looks at the text before its end, so it need not be told bit by bit.
+    whole: bool = False
     #: Whose request it is, for a fair order among those who wait.
     caller: str = ""
     #: How the dialect calls the place of the schema, for a fault.

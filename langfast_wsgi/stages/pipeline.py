@@ -23,10 +23,14 @@ Messages: TypeAlias = Sequence[Mapping[str, Any]]
 Answer: TypeAlias = tuple[Source, Iterator[Event]]
 
 
-def asked(run: Run, request: RunRequest, emulation: Emulation | None, reasks: int) -> Source:
-    """What the model says; not before it is asked for."""
+def asked(
+    run: Run, request: RunRequest, emulation: Emulation | None, reasks: int, *, whole: bool = False
+) -> Source:
+    """What the model says; not before it is asked for. ``whole``: the caller waits for the end."""
     limit = request.max_completion_tokens
     if emulation is None:
+        if whole and not (limit or request.stop):
+            request = replace(request, whole=True)
         events = run(request)
         return limited(events, limit) if limit else events
 

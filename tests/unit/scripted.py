@@ -29,6 +29,7 @@ class Scripted:
         self.script = script or tuple(HELLO)
         self.fingerprint = fingerprint
         self.begun = self.closed = 0
+        self.asked: list[RunRequest] = []
         self.stopped = False
         self.ready = ready
         self._models = models
@@ -38,6 +39,7 @@ class Scripted:
         return self._models
 
     def run(self, request: RunRequest) -> Generator[Event, None, None]:
+        self.asked.append(request)
         return self.played(self.script)
 
     def played(self, script: Sequence[Event | Exception]) -> Generator[Event, None, None]:

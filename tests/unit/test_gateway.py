@@ -1,6 +1,7 @@
 """The one use case: each run is accounted for exactly once."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,25 @@ from tests.unit.scripted import (
 )
 
 # --- a run
+
+
+@pytest.mark.parametrize(
+    ("fields", "streamed", "whole"),
+    [
+        ({}, False, True),
+        ({}, True, False),
+        ({"stop": ["x"]}, False, False),
+        ({"max_completion_tokens": 9}, False, False),
+        ({"json": True}, False, False),
+    ],
+    ids=["plain", "streamed", "stop", "limit", "JSON"],
+)
+def test_only_where_nobody_looks_at_the_text_before_its_end_need_it_not_be_told_bit_by_bit(
+    fields: dict[str, Any], streamed: bool, whole: bool
+) -> None:
+    first = Scripted("first", Text("{}", last=True), Finished("stop"))
+    list(gateway(first).run(run_request(**fields), streamed=streamed))
+    assert [request.whole for request in first.asked] == [whole]
 
 
 def test_a_complete_run_yields_its_events_and_counts_as_complete() -> None:

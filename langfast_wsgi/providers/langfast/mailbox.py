@@ -16,6 +16,7 @@ which spares waking the reader for each. The end and the clock wake the reader a
 """
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple, TypeAlias
@@ -44,6 +45,7 @@ class Mailbox:
         "_taken",
         "_text",
         "_writing",
+        "heard_at",
         "least",
         "listener",
         "lost_at",
@@ -62,6 +64,8 @@ class Mailbox:
         self.least = 0
         #: See Bell.
         self.listener: Callable[[], bool] | None = None
+        #: When something was put in last (monotonic clock); 0 before that.
+        self.heard_at = 0.0
         #: When the socket went away under this run (monotonic clock); None while all is well.
         self.lost_at: float | None = None
         #: What the socket said last: for who reads it, so that repetitions need not be decoded.
@@ -83,6 +87,7 @@ class Mailbox:
             self._ending = ending
             self.lost_at = None
             self._fresh = True
+            self.heard_at = time.monotonic()
         listener = self.listener
         if listener is None or ending is not None or not listener():
             self.tick()

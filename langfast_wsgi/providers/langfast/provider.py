@@ -25,9 +25,10 @@ from langfast_wsgi.providers.langfast.mailbox import Mailbox
 from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.places import Lock, Places, served
 from langfast_wsgi.providers.langfast.pool import Pool
+from langfast_wsgi.providers.langfast.run import Run
 from langfast_wsgi.providers.langfast.start import Starter, StartFailed
 from langfast_wsgi.providers.langfast.translate import Growth
-from langfast_wsgi.providers.langfast.turn import Lease, Turn
+from langfast_wsgi.providers.langfast.turn import Turn
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class LangfastProvider:
         # Deadlines hold within a tenth, also short ones, and those that others set on our runs.
         soonest = min(queue_timeout, start_timeout, idle_timeout, shortest)
         self._tick = min(TICK, soonest / 10)
-        self._running: tuple[set[_Run], ...] = tuple(set() for _ in range(PARTS))
+        self._running: tuple[set[Run], ...] = tuple(set() for _ in range(PARTS))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -137,12 +138,13 @@ class LangfastProvider:
             with turn_of() as turn:
                 yield from self._queue(turn)
                 box, part = mailbox(self._runtime.new_lock()), min(self._running, key=len)
-                run = _Run(turn.take(), box, part, time.monotonic())
+                run = Run(turn.take(), box, part, time.monotonic())
             run.part.add(run)
             run.inbox.expect(run.mailbox)
             self._runtime.spawn(partial(self._start, run, request))
+            whole = request.whole
             del turn, request  # a prompt may be long, and need not last as long as its answer
-            yield from self._follow(run)
+            yield from self._follow(run, whole=whole)
         except GeneratorExit:
             outlives = self._may_be_heard(run)
             raise
@@ -156,20 +158,20 @@ class LangfastProvider:
             if run is not None:
                 (self._outlive if outlives else self._end)(run)
 
-    def _may_be_heard(self, run: "_Run | None") -> bool:
+    def _may_be_heard(self, run: Run | None) -> bool:
         """Whether an abandoned run's text could be taken for that of the next on its account."""
         if run is None or not run.may_go_on:
             return False
         return not (self._pool.told_apart and run.start_is_over)
 
-    def _end(self, run: "_Run") -> None:
+    def _end(self, run: Run) -> None:
         run.part.discard(run)
         run.close()
 
     def _queue(self, turn: Turn) -> Generator[Event, None, None]:
         return served(turn, self._pool, self._queue_timeout, self._tick)
 
-    def _start(self, run: "_Run", request: RunRequest) -> None:
+    def _start(self, run: Run, request: RunRequest) -> None:
         """In a greenlet or thread of its own: meanwhile the caller can be heard to leave."""
         try:
             job_id = self._starter.start(run.credential, request)
@@ -190,7 +192,9 @@ class LangfastProvider:
         finally:
             run.start_is_over = True
 
-    def _follow(self, run: "_Run", most: float = ANSWER_CHARACTERS) -> Generator[Event, None, None]:
+    def _follow(
+        self, run: Run, most: float = ANSWER_CHARACTERS, *, whole: bool = False
+    ) -> Generator[Event, None, None]:
         mailbox = run.mailbox
         growth, pause = Growth(mailbox), Pause(mailbox)
         while True:
@@ -199,7 +203,6 @@ class LangfastProvider:
                 self._check(run)
                 yield pause
                 continue
-            run.alive_at = time.monotonic()
             text, ending = news.text, news.ending
             if text is not None and len(text) > most:
                 raise UpstreamGarbled("The answer is too long.", code="response_too_large")
@@ -211,13 +214,15 @@ class LangfastProvider:
                 run.may_go_on = False  # the upstream itself says so
             if event is not None:
                 yield event
+                if whole:
+                    mailbox.listener = _later
             if isinstance(ending, GatewayError):
                 raise ending
             if ending is not None:
                 yield Finished(ending)
                 return
 
-    def _check(self, run: "_Run") -> None:
+    def _check(self, run: Run) -> None:
         """Raise where a run has been quiet for too long."""
         now, lost_at = time.monotonic(), run.mailbox.lost_at
         if run.is_started and lost_at is not None and now - lost_at >= RECONNECT_GRACE:
@@ -231,7 +236,7 @@ class LangfastProvider:
             raise UpstreamSilent("The upstream stopped sending.")
         raise UpstreamSilent("The upstream took too long to start the run.")
 
-    def _outlive(self, run: "_Run") -> None:
+    def _outlive(self, run: Run) -> None:
         """The run may go on upstream, unheard, and cannot be told from the next one (yet).
 
         Its place stays taken until its start was answered with an id, or it ended or fell silent:
@@ -252,46 +257,6 @@ class LangfastProvider:
         self._runtime.spawn(wait_for_the_end)
 
 
-class _Run:
-    """How far a run has come, and where its events go."""
-
-    __slots__ = (
-        "_lease",
-        "alive_at",
-        "credential",
-        "inbox",
-        "is_started",
-        "mailbox",
-        "may_go_on",
-        "part",
-        "start_is_over",
-    )
-
-    def __init__(self, lease: Lease, mailbox: Mailbox, part: "set[_Run]", now: float) -> None:
-        self._lease = lease
-        self.credential = lease.credential
-        self.inbox = lease.credential.inbox
-        self.mailbox = mailbox
-        self.part = part  # of those that the clock wakes together
-        self.alive_at = now
-        self.is_started = False
-        self.start_is_over = False  # one way or the other
-        #: Whether the upstream may be running it, as far as we know.
-        self.may_go_on = True
-
-    def close(self) -> None:
-        """Its events are nobody's from now on, and its place is free."""
-        self.inbox.forget(self.mailbox)
-        self._lease.close()
-
-    def started(self, now: float) -> None:
-        """The start was answered. A socket that was lost meanwhile gets its grace from now on."""
-        self.alive_at = now
-        if self.mailbox.lost_at is not None:
-            self.mailbox.lost_at = now
-        self.is_started = True
-
-    def succeed(self, heir: Mailbox, now: float) -> None:
-        """Its caller is gone: what still comes goes to a new mailbox, for the old one has ended."""
-        self.inbox.replace(self.mailbox, heir)
-        self.mailbox, self.alive_at = heir, now
+def _later() -> bool:
+    """See Bell: it is enough to hear of new text at the next look around, or with the end."""
+    return True

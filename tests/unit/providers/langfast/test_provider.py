@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -130,12 +131,12 @@ class Case:
     def account(self) -> Credential:
         return self.accounts[0]
 
-    def run(self) -> Generator[Event, None, None]:
-        return heard(self.provider.run(run_request("hi")))
+    def run(self, **fields: Any) -> Generator[Event, None, None]:
+        return heard(self.provider.run(run_request("hi", **fields)))
 
-    def begun(self) -> Generator[Event, None, None]:
+    def begun(self, **fields: Any) -> Generator[Event, None, None]:
         """A run whose start was answered."""
-        events = self.run()
+        events = self.run(**fields)
         before = len(self.started)
         assert next(events) == A_PAUSE
         wait_for(lambda: len(self.started) > before)
@@ -215,6 +216,45 @@ def test_text_that_was_not_asked_for_in_time_comes_in_one() -> None:
         case.say(text)
     assert spoken(events) == Text("abc")
     events.close()
+
+
+def test_text_of_which_only_the_whole_is_wanted_waits_for_its_end_behind_the_first() -> None:
+    case = Case()
+    events = case.begun(whole=True)
+    case.provider.stop()  # the clock: only news wakes the reader now
+    case.say("a")
+    assert spoken(events) == Text("a"), "so that the time to it is known"
+    rest = list[Event]()
+    reader = spawn(lambda: rest.extend(events))
+    wait_for(lambda: reader_waits(case))
+    for text in ("ab", "abc", "abcd"):
+        case.say(text)
+        assert reader_waits(case), "nobody is woken for a part"
+    case.say("abcde", "stop")
+    reader.join(5)
+    assert [one for one in rest if one != A_PAUSE] == [Text("bcde", last=True), Finished("stop")]
+
+
+def reader_waits(case: Case) -> bool:
+    """Whether the only run's reader waits, and nobody has rung."""
+    [mailbox] = case.account.inbox._live.values()
+    return mailbox.listener is not None and mailbox._bell.locked()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_run_whose_text_grows_lives_however_seldom_somebody_looks(whole: bool) -> None:
+    case = Case(idle=0.2)
+    events = case.begun(whole=whole)
+    rest = list[Event]()
+    reader = spawn(lambda: rest.extend(events))
+    for length in range(1, 21):
+        case.say("a" * length)
+        time.sleep(0.03)
+    assert reader.is_alive()
+    case.say(None, "stop")
+    reader.join(5)
+    assert rest[-1] == Finished("stop")
+    assert "".join(event.delta for event in rest if isinstance(event, Text)) == "a" * 20
 
 
 def test_a_run_that_ends_before_its_start_was_answered_is_whole() -> None:
