@@ -14,8 +14,8 @@ LARGEST = 4 * 1024 * 1024
 _ID = re.compile(r"resp_[0-9A-Za-z_-]{1,120}")
 
 
-class TooLargeToKeep(ValueError):
-    """One response may take no more than a share of the room, so that it does not push out all."""
+class CannotBeKept(Exception):
+    """This response, whatever the state of the store; says why."""
 
 
 def is_id(text: str) -> bool:
@@ -24,13 +24,16 @@ def is_id(text: str) -> bool:
 
 
 def pack(response: dict[str, Any], items: list[dict[str, Any]], room: int) -> bytes:
-    """Raises ValueError for what cannot be kept in a store of this size."""
+    """Raises CannotBeKept.
+
+    One response may take no more than a share of the room, so that it does not push out all.
+    """
     try:
         content = orjson.dumps({"response": response, "items": items})
     except TypeError as error:  # JSON that is none, such as a number beyond 64 bits
-        raise ValueError from error
+        raise CannotBeKept("holds JSON that is none, so it cannot be kept") from error
     if len(content) > min(room // LARGEST_SHARE, LARGEST):
-        raise TooLargeToKeep
+        raise CannotBeKept("is too large to be kept: see RESPONSE_STORE_BYTES")
     return content
 
 

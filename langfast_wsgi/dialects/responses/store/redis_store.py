@@ -10,7 +10,7 @@ from typing import Any
 
 from langfast_wsgi.dialects._service import Kept
 from langfast_wsgi.dialects.responses.store.fault import unavailable
-from langfast_wsgi.dialects.responses.store.record import TooLargeToKeep, is_id, pack, unpack
+from langfast_wsgi.dialects.responses.store.record import CannotBeKept, is_id, pack, unpack
 from langfast_wsgi.dialects.responses.store.rest import Rest
 
 log = logging.getLogger(__name__)
@@ -76,8 +76,8 @@ class RedisStore:
             content = pack(response, items, self._room)
             keys = [_ONE.format(owner=owner, id=response["id"]), _ORDER, _BYTES]
             self._keep(keys, [content, self._age, len(content) + _OVERHEAD, self._room])
-        except TooLargeToKeep:
-            log.info("a response is too large to be kept: see RESPONSE_STORE_BYTES")
+        except CannotBeKept as error:
+            log.info("a response %s", error)
         except Exception as error:  # whatever its client raises means the same
             self._failed(error)
 

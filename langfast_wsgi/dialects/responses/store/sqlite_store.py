@@ -1,8 +1,9 @@
 """Responses in one SQLite file that all workers of an instance share.
 
 House rules: a call of SQLite holds up the whole worker, so each is short, and nobody waits for the
-other workers longer than ``PATIENCE``. Whatever fails is as good as not kept. The file is never
-larger than the room, but for its log (``-wal``), which is a mebibyte, or the largest response.
+other workers longer than ``PATIENCE``. What cannot be written is as good as not kept; where nothing
+can be read, that is said. The file is never larger than the room, but for its log (``-wal``), which
+is a mebibyte, or the largest response.
 
 It is written to memory where there is such a folder, and nothing is ever synced to a disk: the file
 need not outlive the machine. It does outlive workers, however they end. Where it is broken or taken
@@ -24,7 +25,7 @@ from typing import Any
 
 from langfast_wsgi.dialects._service import Kept
 from langfast_wsgi.dialects.responses.store.fault import unavailable
-from langfast_wsgi.dialects.responses.store.record import TooLargeToKeep, is_id, pack, unpack
+from langfast_wsgi.dialects.responses.store.record import CannotBeKept, is_id, pack, unpack
 from langfast_wsgi.dialects.responses.store.rest import Rest
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ CREATE TABLE IF NOT EXISTS kept (
     content BLOB NOT NULL
 );
 """
+_READ = "SELECT content FROM kept WHERE id = ? AND owner = ? AND made > ?"
+_DELETE = "DELETE FROM kept WHERE id = ? AND owner = ? AND made > ? RETURNING id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,42 +106,19 @@ class SqliteStore:
             content = pack(response, items, self._room)
             with self._used() as database:
                 self._add(database, (response["id"], owner, self._clock(), content))
-        except TooLargeToKeep:
-            log.info("a response is too large to be kept: see RESPONSE_STORE_BYTES")
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except CannotBeKept as error:
+            log.info("a response %s", error)
+        except (sqlite3.Error, OSError) as error:
             self._failed(error)
 
     def get(self, owner: str, response_id: str) -> Kept | None:
-        """See Store."""
-        if not is_id(response_id) or self._must_wait():
-            return None
-        try:
-            with self._used() as database:
-                row = database.execute(
-                    "SELECT content FROM kept WHERE id = ? AND owner = ? AND made > ?",
-                    (response_id, owner, self._clock() - self._age),
-                ).fetchone()
-        except (sqlite3.Error, OSError) as error:
-            self._failed(error)
-            return None
-        return unpack(row[0]) if row else None
+        """See Store. Raises StoreUnavailable: what is kept must not be taken for gone."""
+        found = self._asked(_READ, owner, response_id)
+        return unpack(found[0][0]) if found else None
 
     def delete(self, owner: str, response_id: str) -> bool:
         """See Store. Raises StoreUnavailable: who is told that it is gone must be able to rely."""
-        if not is_id(response_id):
-            return False
-        if self._must_wait():
-            raise unavailable()
-        try:
-            with self._used() as database:
-                done = database.execute(
-                    "DELETE FROM kept WHERE id = ? AND owner = ? AND made > ?",
-                    (response_id, owner, self._clock() - self._age),
-                )
-                return done.rowcount > 0
-        except (sqlite3.Error, OSError) as error:
-            self._failed(error)
-            raise unavailable() from error
+        return bool(self._asked(_DELETE, owner, response_id))
 
     def close(self) -> None:
         """Give the file back; may be called twice. The next call opens it again."""
@@ -150,9 +130,19 @@ class SqliteStore:
         else:
             self._abandoned.append(opened)  # closing it would touch what the parent still uses
 
-    def _must_wait(self) -> bool:
+    def _asked(self, query: str, owner: str, response_id: str) -> list[Any]:
         """After a failure the file is not opened at once. One that is open can be read."""
-        return self._opened is None and bool(self._rest)
+        if not is_id(response_id):
+            return []
+        if self._opened is None and self._rest:
+            raise unavailable()
+        try:
+            with self._used() as database:
+                oldest = self._clock() - self._age
+                return database.execute(query, (response_id, owner, oldest)).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            raise unavailable() from error
 
     @contextmanager
     def _used(self) -> Iterator[sqlite3.Connection]:

@@ -132,6 +132,13 @@ def test_the_sum_finds_back_where_redis_forgot_the_order(store: RedisStore, clie
     assert int(client.get("langfast:responses:bytes")) < ROOM
 
 
+def test_what_is_no_json_is_not_kept_which_is_nobody_elses_business(store: RedisStore) -> None:
+    store.put(ALICE, {**response(1), "metadata": {"a": 2**70}}, ITEMS)
+    store.put(ALICE, response(2), ITEMS)
+    assert store.get(ALICE, response_id(1)) is None
+    assert store.get(ALICE, response_id(2)) is not None
+
+
 def test_what_takes_too_large_a_share_is_not_kept(
     store: RedisStore, caplog: pytest.LogCaptureFixture
 ) -> None:
