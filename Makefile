@@ -23,7 +23,7 @@ run: $(VENV)/.run ## start the gateway on 127.0.0.1:8000 (with the embedded emul
 	$(if $(PORT),HOST=$${HOST:-127.0.0.1}) exec $(BIN)/gunicorn langfast_wsgi.wsgi:app
 
 test: $(VENV)/.test $(CLIENTS:%=.venv-clients/%/.lock) $(NODE_CLIENTS:%=%/node_modules/.lock) ## run all tests, three files at a time; what fails is tried once more (R)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --reruns 1
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --reruns 1 -raR
 
 test-fast: $(VENV)/.test ## run the tests that start no servers
 	$(BIN)/python -m pytest tests/unit tests/dialects
