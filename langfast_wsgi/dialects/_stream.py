@@ -64,7 +64,7 @@ class Body:
         request_id: str,
     ) -> None:
         self._events = events
-        self._first = first
+        self._left = first  # read already, and still to be written
         self._encoder = encoder
         self._connection = connection
         self._heartbeat = heartbeat
@@ -119,12 +119,12 @@ class Body:
         if fault is not None:
             return self._failed(fault)
         try:
-            if self._has_begun:
-                event = next(self._events)
-                return event if isinstance(event, Pause) else self._encoder.write(event)
-            self._has_begun = True
-            first, self._first = self._first, None
-            return self._encoder.open() if first is None else self._encoder.write(first)
+            if not self._has_begun:
+                self._has_begun = True
+                if self._left is None:
+                    return self._encoder.open()
+            event, self._left = self._left or next(self._events), None
+            return event if isinstance(event, Pause) else self._encoder.write(event)
         except StopIteration:
             raise
         except Exception as found:
@@ -176,12 +176,13 @@ class Body:
                     # At another bell (of a run behind the first) nobody waits yet.
                     self._is_waiting = event.bell is self._bell
                     return self._is_waiting
+                if not isinstance(event, Text) or event.last:
+                    self._left = event  # what ends a run may have to wait for others
+                    return False
                 piece = self._encoder.write(event)
                 self._written_at = time.monotonic()
                 if piece and not outlet.send(piece):
                     return False
-                if not isinstance(event, Text) or event.last:
-                    return False  # what ends a run may have to wait for others
                 if event.bell is self._bell:
                     self._is_waiting = True
                     return True

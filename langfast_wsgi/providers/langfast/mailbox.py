@@ -50,6 +50,7 @@ class Mailbox:
         "listener",
         "lost_at",
         "told",
+        "whole",
     )
 
     def __init__(self, writing: AbstractContextManager[object] | None = None) -> None:
@@ -70,6 +71,8 @@ class Mailbox:
         self.lost_at: float | None = None
         #: What the socket said last: for who reads it, so that repetitions need not be decoded.
         self.told: Told | None = None
+        #: Only the end is news, and whoever looks around finds the text so far.
+        self.whole = False
 
     def put(self, text: str | None, ending: Ending | None = None) -> bool:
         """The whole text so far, and the end if it is known; False where that is over.
@@ -88,6 +91,8 @@ class Mailbox:
             self.lost_at = None
             self._fresh = True
             self.heard_at = time.monotonic()
+        if ending is None and self.whole:
+            return True
         listener = self.listener
         if listener is None or ending is not None or not listener():
             self.tick()
@@ -114,7 +119,7 @@ class Mailbox:
     def wait(self, timeout: float = -1) -> bool:
         """See Bell. A ``timeout`` in seconds is for those who have no clock that ticks."""
         self._bell.acquire(timeout=timeout)
-        return self._fresh
+        return self._fresh and (self._ending is not None or not self.whole)
 
     def take(self) -> News | None:
         """The news, if there are any."""

@@ -214,8 +214,7 @@ class LangfastProvider:
                 run.may_go_on = False  # the upstream itself says so
             if event is not None:
                 yield event
-                if whole:
-                    mailbox.listener = _later
+                mailbox.whole = whole
             if isinstance(ending, GatewayError):
                 raise ending
             if ending is not None:
@@ -255,8 +254,3 @@ class LangfastProvider:
                 self._end(run)
 
         self._runtime.spawn(wait_for_the_end)
-
-
-def _later() -> bool:
-    """See Bell: it is enough to hear of new text at the next look around, or with the end."""
-    return True

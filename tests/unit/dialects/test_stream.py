@@ -252,20 +252,29 @@ def test_an_end_met_by_whoever_brings_text_is_an_end() -> None:
     [[Text("a", last=True), Finished("length")], [Finished("length")]],
     ids=["behind a last text", "alone"],
 )
-def test_what_comes_behind_an_end_is_left_to_the_streams_own_thread(said: list[Event]) -> None:
-    """Whoever brought it may be the event loop, which cannot wait for anybody."""
-    ended_by = list[int]()
+def test_an_end_is_left_to_the_streams_own_thread(
+    said: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who brought it may be the event loop, which cannot wait: for a store, say, or for a lock."""
+    done_by = list[int]()
 
     def events(source: Source) -> Generator[Event, None, None]:
         try:
             yield from source.events()
         finally:
-            ended_by.append(threading.get_ident())
+            done_by.append(threading.get_ident())
 
     case = Case(Outlet(), events=events(source := Source()))
+    write = ChunkEncoder.write
+
+    def written(encoder: ChunkEncoder, event: Event) -> bytes:
+        done_by.append(threading.get_ident())
+        return write(encoder, event)
+
+    monkeypatch.setattr(ChunkEncoder, "write", written)
     source.say(*said)
     assert b'"finish_reason":"length"' in case.over()
-    assert ended_by == [case._server.ident]
+    assert done_by == [case._server.ident] * (len(said) + 1)
 
 
 def test_a_heartbeat_counts_from_what_was_written_last_whoever_wrote_it() -> None:

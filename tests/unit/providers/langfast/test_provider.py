@@ -1,6 +1,7 @@
 """One run on this upstream: a real pool, stub sockets, a starter that does as it is told."""
 
 import gc
+import itertools
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -236,9 +237,30 @@ def test_text_of_which_only_the_whole_is_wanted_waits_for_its_end_behind_the_fir
 
 
 def reader_waits(case: Case) -> bool:
-    """Whether the only run's reader waits, and nobody has rung."""
+    """Whether the only run's reader has its first text and waits, and nobody has rung."""
     [mailbox] = case.account.inbox._live.values()
-    return mailbox.listener is not None and mailbox._bell.locked()
+    return mailbox.whole and mailbox._bell.locked()
+
+
+def test_who_waits_for_the_whole_has_time_to_look_around_while_its_text_grows() -> None:
+    """Has the caller left? Nobody would ever ask where each tick found more text."""
+    case = Case()
+    events = case.begun(whole=True)
+    case.say("a")
+    assert spoken(events) == Text("a")
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.wait(0.001):
+            case.say("a" * next(lengths))
+
+    lengths = itertools.count(2)
+    thread = spawn(talk)
+    for _ in range(5):
+        assert next(event for event in events if isinstance(event, Pause))
+    stop.set()
+    thread.join()
+    events.close()
 
 
 @pytest.mark.parametrize("whole", [True, False])
