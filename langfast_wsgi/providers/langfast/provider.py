@@ -203,23 +203,23 @@ class LangfastProvider:
                 self._check(run)
                 yield pause
                 continue
-            text, ending = news.text, news.ending
+            text, ending = news
             if text is not None and len(text) > most:
                 raise UpstreamGarbled("The answer is too long.", code="response_too_large")
-            if text is not None:
-                event = growth.advance(text, final=ending is not None)
-            else:
-                event = growth.finish() if ending is not None else None
+            if ending is None:
+                if text is not None and (event := growth.advance(text)) is not None:
+                    yield event
+                    mailbox.whole = whole
+                continue
             if isinstance(ending, str | RunFailed | CallerError):
                 run.may_go_on = False  # the upstream itself says so
-            if event is not None:
-                yield event
-                mailbox.whole = whole
+            last = growth.finish() if text is None else growth.advance(text, final=True)
+            if last is not None:
+                yield last
             if isinstance(ending, GatewayError):
                 raise ending
-            if ending is not None:
-                yield Finished(ending)
-                return
+            yield Finished(ending)
+            return
 
     def _check(self, run: Run) -> None:
         """Raise where a run has been quiet for too long."""
