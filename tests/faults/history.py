@@ -132,7 +132,7 @@ def _patiently(port: int, order: Order) -> Call:
     """A caller that is turned away waits a little, so that others than these make the history."""
     call = ask(port, order)
     if call.status >= 400:
-        time.sleep(0.3)
+        time.sleep(1.0)
     return call
 
 
