@@ -141,7 +141,7 @@ class Gateway:
         choices: int = 1,
         count_usage: bool = False,
         prompt_tokens: int | None = None,
-        streamed: bool = False,
+        streamed: bool = True,
         reasks: int = 1,
     ) -> Generator[Event, None, None]:
         """The events of one run. Raises GatewayError: at once, with the first event, or later.

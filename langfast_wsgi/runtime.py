@@ -124,18 +124,21 @@ class PatientReceiver(Receiver):
         return piece
 
     def _on_readable(self, waiter: "Waiter[bytes]", look: Look | None) -> None:
-        buffer = self._buffer
+        buffer, used = self._buffer, 0
         try:
             size = self._connection.recv_into(buffer)
-            used = look(buffer, size) if look is not None and size else 0
         except BlockingIOError:
             return
-        except Exception as error:
-            self._readable.stop()
+        except OSError as error:
             waiter.throw(error)
             return
+        if look is not None and size:
+            try:
+                used = look(buffer, size)
+            except Exception as error:
+                waiter.throw(error)
+                return
         if used < size or not size:
-            self._readable.stop()
             waiter.switch(bytes(memoryview(buffer)[used:size]))
 
     def close(self) -> None:

@@ -1,46 +1,26 @@
 """Several answers to one request, as one stream.
 
 Theory: a stream has a pause wherever it has nothing, so one reader can read several in turn: each
-up to its pause, then the next. Where all of them pause, so do they together, with one bell. Who
-listens to that bell listens to all of theirs; what wakes its waiter is the concern of whoever gives
-the streams. One that fails ends them all.
+up to its pause, then the next. Where all of them pause, so do they together, with one bell; what
+rings it is the concern of whoever gives the streams. One that fails ends them all.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 
-from langfast_wsgi.conversation.events import Bell, Chosen, Event, Finished, Pause, Usage
+from langfast_wsgi.conversation.events import Chosen, Event, Finished, Pause, Usage
 
 
+@dataclass(slots=True)
 class Bells:
-    """The bells of several streams as one."""
+    """The bells of several streams as one.
 
-    __slots__ = ("_listener", "_members", "_wait")
+    ``listener`` is never called: news of one stream is the time to look at all, and what that may
+    begin or end is the business of who waits.
+    """
 
-    def __init__(self, wait: Callable[[], bool]) -> None:
-        self._wait = wait
-        self._members: dict[int, Bell] = {}
-        self._listener: Callable[[], bool] | None = None
-
-    @property
-    def listener(self) -> Callable[[], bool] | None:
-        """See Bell."""
-        return self._listener
-
-    @listener.setter
-    def listener(self, listener: Callable[[], bool] | None) -> None:
-        self._listener = listener
-        for bell in self._members.values():
-            bell.listener = listener
-
-    def join(self, index: int, bell: Bell) -> None:
-        """This stream waits for this bell now."""
-        if self._members.get(index) is not bell:
-            self._members[index] = bell
-            bell.listener = self._listener
-
-    def wait(self) -> bool:
-        """See Bell."""
-        return self._wait()
+    wait: Callable[[], bool]
+    listener: Callable[[], bool] | None = None
 
 
 def side_by_side(
@@ -50,15 +30,13 @@ def side_by_side(
 
     Behind them the end, and the usage where they counted any: of the prompt once, of all answers.
     """
-    bells = Bells(wait)
-    pause = Pause(bells)
+    pause = Pause(Bells(wait))
     going = dict(enumerate(streams))
     usages: list[Usage] = []
     while going:
         for index, stream in list(going.items()):
             for event in stream:
                 if isinstance(event, Pause):
-                    bells.join(index, event.bell)
                     break
                 if isinstance(event, Usage):
                     usages.append(event)

@@ -3,8 +3,10 @@
 Numbers are those of docs/openai-wire.md.
 """
 
+import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -185,6 +187,36 @@ def test_the_first_request_of_all_may_have_several_choices(emulator: EmulatorPro
     """Nobody knows yet how many runs an account takes: the first of them finds out."""
     with small(emulator) as gateway:
         assert len(gateway.chat("hi", n=4).json()["choices"]) == 4
+
+
+def test_a_choice_that_waits_in_line_to_be_asked_again_ends_no_other(
+    emulator: EmulatorProcess,
+) -> None:
+    """The other one's text comes meanwhile, and all are looked at for it."""
+    bad, good = json.dumps({"age": "old " * 30}), json.dumps({"age": int("7" * 15)})
+    schema = {
+        "type": "object",
+        "properties": {"age": {"type": "integer"}},
+        "required": ["age"],
+        "additionalProperties": False,
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": schema}}
+    settings = {"MIN_CREDENTIALS": 1, "MAX_CREDENTIALS": 1, "RUNS_PER_CREDENTIAL": 2}
+    with (
+        running_gateway(emulator, FIRST_BYTE_TIMEOUT=1, **settings) as gateway,
+        ThreadPoolExecutor(2) as callers,
+    ):
+        assert gateway.chat("hi").status_code == 200
+        content = json.dumps({"text": [bad, good], "chunks": 20, "interval": 0.1})
+        two = callers.submit(gateway.chat, content, n=2, stream=True, response_format=form)
+        wait_for(lambda: gateway.metrics()["langfast_runs_in_flight"] == 2, "both choices")
+        other = callers.submit(gateway.chat, steer("word " * 40, chunks=40, interval=0.1))
+        wait_for(lambda: gateway.metrics()["langfast_queue_length"] == 1, "the other in line")
+        stream = read_stream(two.result())
+        assert stream.error is None
+        assert [reason for _, _, reason in parts(stream) if reason] == ["stop", "stop"]
+        assert other.result().status_code == 200
+        wait_for(lambda: free(gateway), "free places")
 
 
 def test_requests_of_several_choices_do_not_hold_up_each_other_for_good(

@@ -146,6 +146,19 @@ def test_d3_a_caller_that_leaves_in_mid_stream_frees_its_place(
     assert outcomes(gateway, "client_gone") == gone + 1
 
 
+@EVERY
+def test_d3_a_caller_that_leaves_while_its_whole_answer_grows_frees_its_place(
+    gateway: GatewayProcess, upstream: EmulatorProcess, dialect: Dialect
+) -> None:
+    gone, before = outcomes(gateway, "client_gone"), upstream.started()
+    raw = asking(gateway, PACED, stream=False, dialect=dialect)
+    wait_for(lambda: upstream.started() > before, "the run")
+    wait_for(lambda: upstream.runs()[-1]["events"] > 2, "some text")
+    leave_politely(raw)
+    assert freed_after(gateway) < PROMISE + SLACK
+    assert outcomes(gateway, "client_gone") == gone + 1
+
+
 def outcomes(gateway: GatewayProcess, outcome: str) -> float:
     return gateway.metrics().get(f'langfast_runs_total{{outcome="{outcome}"}}', 0)
 

@@ -399,6 +399,30 @@ reader.join(5)
     assert patched_python(script).split("\n")[:2] == ["of no use", "b'x'"]
 
 
+def test_a_wake_up_for_nothing_is_none() -> None:
+    script = """
+import socket, gevent
+from langfast_wsgi import runtime
+ours, theirs = socket.socketpair()
+receive = runtime.receiver(ours)
+plain, times = receive._connection, []
+
+class Fickle:
+    def recv_into(self, buffer):
+        times.append(1)
+        if len(times) == 1:
+            raise BlockingIOError
+        return plain.recv_into(buffer)
+
+receive._connection = Fickle()
+reader = gevent.spawn(receive)
+theirs.sendall(b"x")
+reader.join(5)
+print(reader.value)
+"""
+    assert patched_python(script).strip() == "b'x'"
+
+
 def test_who_is_killed_while_it_waits_reads_no_more() -> None:
     script = """
 import socket, gevent

@@ -31,14 +31,14 @@ class Taker(Protocol):
     """Who takes the chunks. Texts are long, and each copy of one costs as much as a call."""
 
     def go_on(self, buffer: Bytes, begin: int, end: int, /) -> bool:
-        """Whether it could use the payload of a text frame, where it lies.
+        """Whether it could use the payload of a chunk frame, where it lies.
 
         May be called in the event loop itself, where nothing can wait.
         """
         ...
 
     def take(self, event: bytes, /) -> bool:
-        """Whether it could use the JSON of a chunk frame; if not, that goes the library's way."""
+        """Whether it could use the JSON of one; if not, the frame goes the library's way."""
         ...
 
 
@@ -83,7 +83,7 @@ class ChunkTap:
     def _used(
         self, buffer: Bytes, at: int, size: int, use: Callable[[Bytes, int, int], bool]
     ) -> int:
-        """Use frame after frame; where the first begins that is not (all) there, or not of use."""
+        """Use chunk after chunk; where the first frame begins that is another, or not all there."""
         while True:
             if size - at < 2:
                 self._missing = 2
@@ -105,7 +105,7 @@ class ChunkTap:
             if size < end:
                 self._missing = end - at
                 return at
-            if not use(buffer, begin, end):
+            if not buffer.startswith(CHUNK, begin) or not use(buffer, begin, end):
                 self._missing = 0
                 return at
             at = end
@@ -113,8 +113,7 @@ class ChunkTap:
     def _use(self, buffer: Bytes, begin: int, end: int) -> bool:
         if self._go_on(buffer, begin, end):
             return True
-        is_chunk = buffer.startswith(CHUNK, begin)
-        return is_chunk and self._take(bytes(buffer[begin + len(PACKET) : end]))
+        return self._take(bytes(buffer[begin + len(PACKET) : end]))
 
     def _look(self, buffer: bytearray, size: int) -> int:
         """See Receiver."""

@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, TypeAlias
 
 from langfast_wsgi.errors import GatewayError, UpstreamGarbled
-from langfast_wsgi.providers.langfast.increments import Told
+from langfast_wsgi.providers.langfast.increments import Bytes, Told
 
 Ending: TypeAlias = str | GatewayError
 """A finish reason, or the fault that ended the run."""
@@ -49,6 +49,7 @@ class Mailbox:
         "least",
         "listener",
         "lost_at",
+        "tellings",
         "told",
         "whole",
     )
@@ -69,10 +70,22 @@ class Mailbox:
         self.heard_at = 0.0
         #: When the socket went away under this run (monotonic clock); None while all is well.
         self.lost_at: float | None = None
-        #: What the socket said last: for who reads it, so that repetitions need not be decoded.
+        #: What was said last, in which bytes: repetitions of it need not be decoded.
         self.told: Told | None = None
-        #: Only the end is news, and whoever looks around finds the text so far.
+        #: How often that was something else than more of the same.
+        self.tellings = 0
+        #: Text wakes nobody, and is no news to wait for: who looks around, or is woken by the end,
+        #: finds it.
         self.whole = False
+
+    def go_on(self, buffer: Bytes, begin: int, end: int) -> bool:
+        """Whether the event in these bytes is more of what was told, and could be put in."""
+        told = self.told
+        if told is None:
+            return False
+        with self._writing:
+            text = told.more(buffer, begin, end)
+        return text is not None and self.put(text)
 
     def put(self, text: str | None, ending: Ending | None = None) -> bool:
         """The whole text so far, and the end if it is known; False where that is over.
@@ -119,7 +132,7 @@ class Mailbox:
     def wait(self, timeout: float = -1) -> bool:
         """See Bell. A ``timeout`` in seconds is for those who have no clock that ticks."""
         self._bell.acquire(timeout=timeout)
-        return self._fresh and (self._ending is not None or not self.whole)
+        return self._fresh and not self.whole
 
     def take(self) -> News | None:
         """The news, if there are any."""

@@ -60,8 +60,8 @@ class Turn:
 
     def wait(self, timeout: float) -> Lease | None:
         """The lease, or None if there is none after ``timeout`` seconds. Raises the fault."""
-        if self.lease is None and self._fault is None:
-            self._bell.acquire(timeout=timeout)
+        if timeout and self.lease is None and self._fault is None:
+            self._bell.acquire(timeout=timeout)  # not for 0: the event loop cannot even try
         if self._fault is not None:
             raise self._fault
         return self.lease

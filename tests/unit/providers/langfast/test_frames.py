@@ -270,6 +270,25 @@ def test_chunks_that_are_shown_wake_nobody() -> None:
     assert returned == [frame(b"2")]
 
 
+def test_a_connection_on_which_all_is_used_at_once_is_alive() -> None:
+    receive = Pieces([frame(chunk(5))], shows=True)
+    tap = ChunkTap(connected(b""), receive, Taker(lambda _: False, lambda _: True))
+    tap.heard_at = 0.0
+    with pytest.raises(websocket.WebSocketConnectionClosedException):
+        tap.recv()
+    assert tap.heard_at > 0
+
+
+@pytest.mark.parametrize("packet", [b"40", b"41", b"43", b"44", b"45"])
+def test_only_an_event_is_taken(packet: bytes) -> None:
+    """A disconnect or an answer to us may bear the same JSON."""
+    data = frame(packet + chunk(5)[2:])
+    tap = ChunkTap(
+        connected(b""), Pieces([data], shows=True), Taker(lambda _: True, lambda _: True)
+    )
+    assert tap.recv() == (packet + chunk(5)[2:]).decode()
+
+
 def test_everything_else_is_asked_of_the_websocket_itself() -> None:
     library = connected(b"")
     tap = tapped(library, lambda _: True)

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from langfast_wsgi.providers.langfast.increments import Told, told
 from langfast_wsgi.providers.langfast.translate import loads
 
-READER = object()
-
 
 def event(text: str, *, ascii_only: bool = False, **others: object) -> bytes:
     """The JSON of a run's event, as upstreams write it: their last field may well be another."""
@@ -25,7 +23,8 @@ def event(text: str, *, ascii_only: bool = False, **others: object) -> bytes:
 
 
 def begun(first: bytes) -> Told | None:
-    return told(first, loads(first)[1], READER)
+    content = loads(first)[1].get("content")
+    return told(first, content) if isinstance(content, str) else None
 
 
 def more(last: Told, following: bytes) -> str | None:
@@ -71,14 +70,25 @@ def test_whatever_else_has_changed_is_to_be_decoded_as_a_whole(following: bytes)
 
 TWO = b'["execution:chunk",{"content":"a","content":"b"}]'
 NESTED = b'["execution:chunk",{"usage":{"content":"a"},"content":"a"}]'
-LISTED = b'["execution:chunk",{"usage":["a"],"content":"a"}]'
+HIDDEN = b'["execution:chunk",{"content":"a","\\u0063ontent":"a"}]'
+IN_A_KEY = b'["execution:chunk",{"x\\"content":"a","\\u0063ontent":"a"}]'
+BEHIND = b'["execution:chunk",{"\\u0063ontent":"a"},{"content":"a"}]'
 NONE = b'["execution:chunk",{"content":null}]'
 ESCAPED = b'["execution:chunk",{"c\\u006fntent":"a"}]'
 
 
-@pytest.mark.parametrize("first", [TWO, NESTED, LISTED, NONE, ESCAPED, b'["execution:chunk",{}]'])
+@pytest.mark.parametrize(
+    "first",
+    [TWO, NESTED, HIDDEN, IN_A_KEY, BEHIND, NONE, ESCAPED, b'["execution:chunk",{}]'],
+)
 def test_where_the_text_has_no_place_of_its_own_nothing_is_gone_on_from(first: bytes) -> None:
     assert begun(first) is None
+
+
+def test_an_event_that_is_cut_off_is_none_though_it_ends_alike() -> None:
+    last = begun(event('a"}]'))
+    assert last is not None
+    assert more(last, event('a"}]')[:-3]) is None
 
 
 def test_a_text_may_look_like_json() -> None:
@@ -122,7 +132,7 @@ def test_what_is_known_is_what_decoding_would_have_found(
         said = loads(following)[1]
         found = more(last, following) if last is not None else None
         if found is None:
-            last, known = told(following, said, READER), said
+            last, known = told(following, said["content"]), said
             continue
         assert found == said["content"]
         assert known is not None

@@ -8,7 +8,7 @@ import pytest
 from langfast_wsgi.errors import NoCredentials
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.turn import Lease, Turn
-from tests.support.builders import StubSocket, grant
+from tests.support.builders import StubSocket, grant, patched_python
 
 
 def lease(given_back: list[Lease]) -> Lease:
@@ -46,6 +46,18 @@ def test_a_waiting_caller_is_woken_by_its_lease_and_finds_it_again() -> None:
         assert repr(turn) == "<Turn <Lease on c1>>"
         timer.join()
     assert given_back == [one]
+
+
+def test_the_event_loop_may_look_whether_there_is_a_lease() -> None:
+    script = """
+import gevent
+from langfast_wsgi.providers.langfast.turn import Turn
+turn, found = Turn(lambda _: None), []
+gevent.get_hub().loop.run_callback(lambda: found.append(turn.wait(0)))
+gevent.sleep(0.01)
+print(found)
+"""
+    assert patched_python(script).strip() == "[None]"
 
 
 def test_a_lease_that_was_taken_stays_with_its_taker() -> None:
