@@ -146,6 +146,25 @@ def test_b2_where_every_account_rests_for_a_refusal_nobody_waits(fresh: Emulator
         assert fresh.stats()["starts"] == 1
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_b2_a_refusal_of_all_accounts_that_passes_is_over_in_seconds(
+    fresh: EmulatorProcess, count: int
+) -> None:
+    with running_gateway(fresh, MIN_CREDENTIALS=count, MAX_CREDENTIALS=count) as gateway:
+        wait_for(lambda: accounts(gateway) == count, "the accounts")
+        fresh.forget()
+        fresh.faults(start={"status": 401, "times": 2 * count})
+        for _ in range(count):
+            assert_told(chat(gateway), 502, AUTH_ERROR, final=True)
+        assert (accounts(gateway), accounts(gateway, "cooling")) == (0, count)
+        begun = time.monotonic()
+        wait_for(lambda: serves(gateway), "an answer")
+        assert time.monotonic() - begun < 8
+        assert fresh.stats()["starts"] == 2 * count + 1, "one caller in five seconds tries"
+        assert trouble(gateway) is None
+        assert accounts(gateway) == 1
+
+
 # --- quota and rate
 
 

@@ -85,6 +85,10 @@ class Credential:
         if isinstance(fault, RateLimited | QuotaExhausted) and until > self.resting_until:
             self.resting_until, self.resting_for = until, fault
 
+    def warm(self) -> None:
+        """It is not refused any more. What rests it for quota or rate remains."""
+        self.cooling_until, self.cooling_for = self.resting_until, self.resting_for
+
     def refuse(self, fault: GatewayError | None) -> None:
         """The socket service would not have us; None: it did, or it was not even reached."""
         self.refused = fault

@@ -38,11 +38,21 @@ class Refill:
     due: bool
 
 
-def freest(
-    accounts: Collection[Credential], places: int, now: float, wanted: int
+def able(
+    accounts: Collection[Credential], now: float, *, else_refused: bool = False
 ) -> list[Credential]:
+    """Those that could serve, if they have a place. Where there are none, perhaps those that would
+    but for a refusal: who else could tell that it is over? Whoever rests for a limit is left alone.
+    """
+    found = [one for one in accounts if one.usable(now)]
+    if found or not else_refused:
+        return found
+    return [one for one in accounts if one.connected(now) and not one.resting(now)]
+
+
+def freest(accounts: Collection[Credential], places: int, wanted: int) -> list[Credential]:
     """The accounts that carry the fewest runs, one for each place; none if there are too few."""
-    free = [one for one in accounts if one.in_flight < places and one.usable(now)]
+    free = [one for one in accounts if one.in_flight < places]
     chosen: list[Credential] = []
     for _ in range(wanted):
         least, best = places, None
@@ -97,7 +107,7 @@ def overdue(
     accounts: Collection[Credential], refill: Refill, again: float, now: float
 ) -> GatewayError:
     """For a caller that waited too long; ``again``: in how many seconds the line is served."""
-    if any(one.usable(now) for one in accounts):
+    if able(accounts, now):
         return TooManyRuns("All places are taken. Try again shortly.", retry_after=again)
     refused = [one.refused for one in accounts if one.refused is not None]
     return refused[0].again(None) if refused else no_account(refill)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from langfast_wsgi.errors import GatewayError
 from langfast_wsgi.observe.pace import Pace
 from langfast_wsgi.providers.langfast import outlook
-from langfast_wsgi.providers.langfast.breaker import Breaker
+from langfast_wsgi.providers.langfast.breaker import PROBE_EVERY, Breaker
 from langfast_wsgi.providers.langfast.credential import Credential, Socket, Task
 from langfast_wsgi.providers.langfast.grant import Grant
 from langfast_wsgi.providers.langfast.line import Line
@@ -48,6 +48,7 @@ class Pool:
         self._credentials: deque[Credential] = deque()
         self._line, self._pace = Line(), Pace(clock)
         self._granted, self._released = 0, list[Socket]()
+        self._try_from = 0.0  # one that was refused, while no other can serve
         self._rest_until = 0.0  # of accounts that are gone: their quota is no reason for new ones
         #: Whether the upstream gives job ids. Unknown until a start was answered: one run each.
         self.told_apart: bool | None = None
@@ -55,7 +56,7 @@ class Pool:
         self._halted: GatewayError | None = None
         #: When the keeper may sign up again, and the last fault of a sign-up until one succeeds.
         self.sign_ups_from = 0.0
-        self._trouble: GatewayError | None = None
+        self.trouble: GatewayError | None = None
         #: Called, outside the lock, when the keeper should look at the plan again.
         self.on_change: Callable[[], None] = lambda: None
 
@@ -74,15 +75,6 @@ class Pool:
         """The caller left the line (or its turn had come already)."""
         with self._lock:
             self._line.discard(turn)
-
-    @property
-    def trouble(self) -> GatewayError | None:
-        """For the operator: why there is no account, or what ails the upstream."""
-        return self._trouble or self.breaker.trouble
-
-    @trouble.setter
-    def trouble(self, fault: GatewayError | None) -> None:
-        self._trouble = fault
 
     def overdue(self) -> GatewayError:
         """For a caller that waited too long."""
@@ -110,9 +102,17 @@ class Pool:
                 self.told_apart = told_apart
                 self._serve()
 
+    def accepted(self, credential: Credential) -> None:
+        """A start on it was: that it was refused before is over."""
+        if credential.cooling(self.clock()):
+            with self._lock:
+                credential.warm()
+                self._serve()
+
     def cool(self, credential: Credential, seconds: float, fault: GatewayError) -> None:
         """The upstream wants this account to rest."""
         with self._lock:
+            self._try_from = self.clock() + PROBE_EVERY
             credential.cool(self.clock() + seconds, fault)
             self._serve()
         self.on_change()
@@ -148,11 +148,8 @@ class Pool:
             credential.connect_failures = 0
             credential.refuse(None)
             credential.replace_at = self.clock() + max_age
-            if before is not None:
-                self._let_go(credential, before)
-            if credential.retired:
-                credential.socket = None
-                self._released.append(socket)
+            self._let_go(credential, before)
+            self._let_go(credential, socket)  # where it was retired meanwhile
             self._serve()
         self.on_change()
 
@@ -183,8 +180,7 @@ class Pool:
             self._rest_until = max(self._rest_until, credential.resting_until)
             if credential in self._credentials:
                 self._credentials.remove(credential)
-            if credential.socket is not None:
-                self._let_go(credential, credential.socket)
+            self._let_go(credential, credential.socket)
             self._serve()
         self.on_change()
 
@@ -259,7 +255,7 @@ class Pool:
 
     def _refill(self, now: float) -> outlook.Refill:
         due = len(self._credentials) < min(self.least, self.most)
-        return outlook.Refill(self.sign_ups_from - now, self._trouble, self._halted, due)
+        return outlook.Refill(self.sign_ups_from - now, self.trouble, self._halted, due)
 
     def _turn_away(self) -> None:
         """The breaker opened: nobody in line is left waiting."""
@@ -273,13 +269,16 @@ class Pool:
         self.breaker.serving(any(one.connected(now) for one in self._credentials))
         while self._line:
             wanted = self._line.first().places
-            free = outlook.freest(self._credentials, self._places_each(), now, wanted)
+            able = outlook.able(self._credentials, now, else_refused=now >= self._try_from)
+            free = outlook.freest(able, self._places_each(), wanted)
             fault = None if free else self._hopeless(wanted, now)
             fault = fault or self.breaker.admit(bool(free))
             if not fault and not free:
                 return
             if fault:
                 self._turned_away_at = now
+            elif free[0].cooling(now):
+                self._try_from = now + PROBE_EVERY
             leases = [] if fault else [self._lease(one) for one in free]
             self._line.popleft().settle(leases[0] if leases else None, fault, leases[1:])
 
@@ -289,10 +288,11 @@ class Pool:
         self._credentials.append(credential)
         return Lease(self.give_back, credential, credential.occupied())
 
-    def _let_go(self, credential: Credential, socket: Socket) -> None:
+    def _let_go(self, credential: Credential, socket: Socket | None) -> None:
         """Put a socket that is out of use, and without runs, on the list of those to close."""
         in_use = credential.socket is socket and not credential.retired
-        if not in_use and socket.runs == 0 and socket not in self._released:
-            self._released.append(socket)
-            if credential.socket is socket:
-                credential.socket = None
+        if socket is None or in_use or socket.runs or socket in self._released:
+            return
+        self._released.append(socket)
+        if credential.socket is socket:
+            credential.socket = None

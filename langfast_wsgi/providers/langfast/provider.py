@@ -112,7 +112,7 @@ class LangfastProvider:
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
         """See Provider."""
         census = self._pool.census()
-        trouble = self._pool.trouble
+        trouble = self._pool.trouble or self._pool.breaker.trouble
         ready = census["ready"] + census["busy"] + census["cooling"] > 0
         if self._pool.least == 0 < self._pool.most:  # signs up when somebody calls
             ready = ready or trouble is None
@@ -188,6 +188,7 @@ class LangfastProvider:
         else:
             run.started(time.monotonic())
             run.inbox.assign(run.mailbox, job_id)
+            self._pool.accepted(run.credential)
             self._pool.learn(job_id is not None)
         finally:
             run.start_is_over = True

@@ -17,6 +17,7 @@ from langfast_wsgi.providers.langfast.accounts import CredentialGone
 from langfast_wsgi.providers.langfast.credential import Credential
 from langfast_wsgi.providers.langfast.outlook import (
     Refill,
+    able,
     census,
     freest,
     hopeless,
@@ -166,16 +167,25 @@ def test_who_waited_too_long_hears_why() -> None:
 
 def test_the_freest_account_is_the_one_that_carries_the_fewest_runs() -> None:
     busy, full, idle = account(in_flight=1), account(in_flight=2), account()
-    assert freest([busy, full, idle], 2, NOW, 1) == [idle]
-    assert freest([busy, full], 2, NOW, 1) == [busy]
-    assert freest([full, account(socket=False), account(cool=1.0)], 2, NOW, 1) == []
+    assert freest([busy, full, idle], 2, 1) == [idle]
+    assert freest([busy, full], 2, 1) == [busy]
+    assert freest([full], 2, 1) == []
 
 
 def test_several_places_are_spread_over_the_freest_accounts_or_there_are_none() -> None:
     busy, idle = account(in_flight=2), account()
-    assert freest([busy, idle], 4, NOW, 3) == [idle, idle, busy]
-    assert freest([busy, idle], 4, NOW, 6) == [idle, idle, busy, idle, busy, idle]
-    assert freest([busy, idle], 4, NOW, 7) == []
+    assert freest([busy, idle], 4, 3) == [idle, idle, busy]
+    assert freest([busy, idle], 4, 6) == [idle, idle, busy, idle, busy, idle]
+    assert freest([busy, idle], 4, 7) == []
+
+
+def test_who_is_refused_or_has_no_socket_is_not_able() -> None:
+    well, lost, refused = account(), account(socket=False), account(cool=1.0)
+    rests = account(cool=1.0, cool_for=RateLimited("rate"))
+    assert able([well, lost, refused, rests], NOW) == [well]
+    assert able([lost, refused, rests], NOW) == []
+    assert able([well, lost, refused, rests], NOW, else_refused=True) == [well]
+    assert able([lost, refused, rests], NOW, else_refused=True) == [refused]
 
 
 def test_the_census_counts_each_account_once() -> None:

@@ -329,6 +329,74 @@ def test_b2_where_every_account_is_refused_for_longer_than_callers_wait_they_hea
     assert (found.code, found.retry) == ("upstream_auth_error", False)
 
 
+def refused_case(*others: GatewayError) -> tuple[Case, Credential]:
+    """An account that was refused just now; the others rest for what is given."""
+    case = Case(runs=1)
+    for number, why in enumerate(others, 2):
+        credential, _ = case.account(number)
+        case.pool.cool(credential, 60, why)
+    credential, _ = case.account()
+    case.pool.cool(credential, 60, REFUSED)
+    return case, credential
+
+
+@pytest.mark.parametrize("others", [[], [REFUSED], [REFUSED] * 4])
+def test_b2_while_all_are_refused_one_caller_every_few_seconds_tries_one(
+    others: list[GatewayError],
+) -> None:
+    case, _ = refused_case(*others)
+    for _ in range(3):
+        assert fault(case.pool.turn()) is not REFUSED
+        case.clock.advance(PROBE_EVERY)
+        tries = case.lease()
+        for _ in range(2):
+            assert fault(case.pool.turn()).code == "upstream_auth_error"
+        case.pool.cool(tries.credential, 60, REFUSED)
+        tries.close()
+
+
+def test_b2_an_account_that_is_taken_again_serves_at_once() -> None:
+    case, credential = refused_case()
+    case.clock.advance(PROBE_EVERY)
+    tries = case.lease()
+    turn = case.pool.turn(places=1)
+    assert fault(turn).code == "upstream_auth_error"
+    case.pool.accepted(credential)
+    turn = case.pool.turn()
+    assert waiting(turn), "its place is taken"
+    tries.close()
+    assert turn.take().credential is credential
+
+
+@pytest.mark.parametrize("limit", [QUOTA, RATE])
+def test_b2_b4_an_account_that_rests_for_a_limit_is_not_tried(limit: GatewayError) -> None:
+    case, credential = refused_case(limit)
+    case.pool.cool(credential, 30, limit)
+    case.clock.advance(PROBE_EVERY)
+    assert fault(case.pool.turn()).code == limit.code
+    case.clock.advance(30)
+    assert case.lease().credential is credential
+    case.pool.accepted(credential)
+    assert case.pool.census()["cooling"] == 1
+
+
+def test_b2_an_account_that_was_refused_rests_while_another_serves() -> None:
+    case, _ = refused_case()
+    case.account(2)
+    case.lease()
+    case.clock.advance(PROBE_EVERY)
+    assert waiting(case.pool.turn())
+
+
+def test_b2_a_start_that_was_accepted_ends_no_rest_for_a_limit() -> None:
+    case, credential = refused_case()
+    case.pool.cool(credential, 30, RATE)
+    case.pool.accepted(credential)
+    assert fault(case.pool.turn()).code == "rate_limit_exceeded"
+    case.clock.advance(30)
+    case.lease()
+
+
 def test_a10_where_the_budget_is_used_up_for_longer_than_callers_wait_they_hear_it_at_once() -> (
     None
 ):
@@ -395,10 +463,10 @@ def test_p5_where_nobody_can_be_reached_those_in_line_hear_it_and_an_account_end
     assert waiting(turn)
     lose_touch(case)
     assert fault(turn).code == "upstream_unavailable"
-    assert case.pool.trouble is not None
+    assert case.pool.breaker.trouble is not None
     case.account()
     case.lease()
-    assert case.pool.trouble is None
+    assert case.pool.breaker.trouble is None
 
 
 def test_while_an_account_serves_nobody_hears_of_what_the_keeper_fails_at() -> None:
