@@ -1,5 +1,5 @@
 """What depends on how this process does things at once: greenlets where gevent patched it, else
-threads. The only product module that imports gevent.
+threads. The only product package that imports gevent.
 
 What other rooms need of it (spawning, deadlines around reads, has the caller gone) is handed to
 them by ``app``.
@@ -15,19 +15,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import gevent
 import gevent.socket
 import gunicorn.http.wsgi
 from gevent import monkey
-from gevent.hub import Waiter
 
-PIECE = 65536
-"""Bytes that a receiver takes at a time."""
-
-Look: TypeAlias = Callable[[bytearray, int], int]
-"""See ``providers.base.Look``."""
+from langfast_wsgi.runtime.receivers import (
+    PIECE,
+    PatientReceiver,
+    Receiver,
+)
 
 
 def is_patched() -> bool:
@@ -80,76 +79,15 @@ def deadline(seconds: float) -> Iterator[None]:
         alarm.close()
 
 
-class Receiver:
-    """Reads a socket in large pieces, which may last as long as it likes."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def __call__(self, _look: Look | None = None, /) -> bytes:
-        """The next piece, waiting for it; empty at the end. Raises OSError."""
-        piece: bytes = self._connection.recv(PIECE)
-        return piece
-
-    def close(self) -> None:
-        """Nothing more will be read; may be called twice. The socket is not touched."""
-
-
-class PatientReceiver(Receiver):
-    """The same on a plain socket of gevent's: it waits first.
-
-    gevent would look first, which nearly always finds nothing: a system call and an exception for
-    each piece. And where there is always something, nobody else would ever have a turn.
-
-    While it waits, the event loop itself reads and lets ``look`` see what came. Nearly always that
-    has a use for all of it, and then nobody is woken. All share one buffer, because nobody else
-    runs between its filling and its copying.
-    """
-
-    _buffer = bytearray(PIECE)
-
-    def __init__(self, connection: Any) -> None:
-        super().__init__(connection._sock)  # what gevent wraps, which never waits
-        self._hub = gevent.get_hub()
-        self._readable = self._hub.loop.io(connection.fileno(), 1)
-
-    def __call__(self, look: Look | None = None, /) -> bytes:
-        """See ``providers.base.Receiver``."""
-        waiter: Waiter[bytes] = Waiter(self._hub)
-        self._readable.start(self._on_readable, waiter, look)
-        try:
-            piece: bytes = waiter.get()
-        finally:
-            self._readable.stop()
-        return piece
-
-    def _on_readable(self, waiter: "Waiter[bytes]", look: Look | None) -> None:
-        buffer, used = self._buffer, 0
-        try:
-            size = self._connection.recv_into(buffer)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            waiter.throw(error)
-            return
-        if look is not None and size:
-            try:
-                used = look(buffer, size)
-            except Exception as error:
-                waiter.throw(error)
-                return
-        if used < size or not size:
-            waiter.switch(bytes(memoryview(buffer)[used:size]))
-
-    def close(self) -> None:
-        """See Receiver."""
-        self._readable.close()
+_RECEIVERS: Mapping[type, type[Receiver]] = {
+    gevent.socket.socket: PatientReceiver,
+}
 
 
 def receiver(connection: Any) -> Receiver:
     """What reads this socket best."""
-    is_plain = is_patched() and type(connection) is gevent.socket.socket
-    return PatientReceiver(connection) if is_plain else Receiver(connection)
+    best = _RECEIVERS.get(type(connection), Receiver) if is_patched() else Receiver
+    return best(connection)
 
 
 class Connection:

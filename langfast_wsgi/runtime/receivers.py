@@ -1,0 +1,81 @@
+"""How the upstream's sockets are read: by the event loop itself, wherever that is gevent's."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import gevent
+from gevent.hub import Waiter
+
+PIECE = 65536
+"""Bytes that a receiver takes at a time."""
+
+Look: TypeAlias = Callable[[bytearray, int], int]
+"""See ``providers.base.Look``."""
+
+
+class Receiver:
+    """Reads a socket in large pieces, which may last as long as it likes."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __call__(self, _look: Look | None = None, /) -> bytes:
+        """The next piece, waiting for it; empty at the end. Raises OSError."""
+        piece: bytes = self._connection.recv(PIECE)
+        return piece
+
+    def close(self) -> None:
+        """Nothing more will be read; may be called twice. The socket is not touched."""
+
+
+class PatientReceiver(Receiver):
+    """The same on a socket of gevent's: it waits first.
+
+    gevent would look first, which nearly always finds nothing: a system call and an exception for
+    each piece. And where there is always something, nobody else would ever have a turn.
+
+    While it waits, the event loop itself reads and lets ``look`` see what came. Nearly always that
+    has a use for all of it, and then nobody is woken. All share one buffer, because nobody else
+    runs between its filling and its copying.
+    """
+
+    _buffer = bytearray(PIECE)
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        #: Fills the buffer with what is there, and says how much; never waits.
+        self._fill: Callable[[bytearray], int] = connection._sock.recv_into  # what gevent wraps
+        self._hub = gevent.get_hub()
+        self._readable = self._hub.loop.io(connection.fileno(), 1)
+
+    def __call__(self, look: Look | None = None, /) -> bytes:
+        """See ``providers.base.Receiver``."""
+        waiter: Waiter[bytes] = Waiter(self._hub)
+        self._readable.start(self._on_readable, waiter, look)
+        try:
+            piece: bytes = waiter.get()
+        finally:
+            self._readable.stop()
+        return piece
+
+    def _on_readable(self, waiter: "Waiter[bytes]", look: Look | None) -> None:
+        buffer, used = self._buffer, 0
+        try:
+            size = self._fill(buffer)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            waiter.throw(error)
+            return
+        if look is not None and size:
+            try:
+                used = look(buffer, size)
+            except Exception as error:
+                waiter.throw(error)
+                return
+        if used < size or not size:
+            waiter.switch(bytes(memoryview(buffer)[used:size]))
+
+    def close(self) -> None:
+        """See Receiver."""
+        self._readable.close()
