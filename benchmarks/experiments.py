@@ -28,6 +28,7 @@ EXPERIMENTS = (
         {
             "gateway": Load(300, Order(150, 0.04), ramp=2),
             "gateway, 8 accounts": Load(300, Order(150, 0.04), ramp=2),
+            "gateway, TLS": Load(300, Order(150, 0.04), ramp=2),
             "naive": Load(20, Order(150, 0.04), ramp=1),
             "floor": Load(300, Order(150, 0.04, plain=True), ramp=2),
         },

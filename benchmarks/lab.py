@@ -1,6 +1,7 @@
 """The subjects of a measurement, started when first asked for and kept to the end."""
 
 import json
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Self
 from benchmarks import accounting, answers, processes
 from benchmarks.accounting import Usage
 from benchmarks.answers import Reading
+from benchmarks.certificate import certificate
 from benchmarks.client import KEY, Client, Load
 from benchmarks.processes import ROOT, Server, Upstream
 
@@ -141,8 +143,13 @@ class Lab:
         if name == "near":
             return enter(processes.upstream())
         near = self._upstream("near")
-        proxy = enter(processes.upstream("benchmarks.proxy", near.url, str(RTT)))
-        return Upstream(near.pid, proxy.url, near.anon_key, near.prompt_id)
+        if name == "far":
+            pem, front = None, [near.url, str(RTT)]
+        else:  # TLS
+            pem = certificate(Path(enter(tempfile.TemporaryDirectory())))
+            front = [near.url, "0", str(pem)]
+        proxy = enter(processes.upstream("benchmarks.proxy", *front))
+        return Upstream(near.pid, proxy.url, near.anon_key, near.prompt_id, pem)
 
 
 def gateway_settings(accounts: int, workers: int, per_account: int) -> dict[str, str]:
@@ -171,6 +178,7 @@ _SUBJECTS: dict[str, Callable[[Lab], Server]] = {
     "gateway": lambda lab: lab.gateway(),
     "gateway, 8 accounts": lambda lab: lab.gateway(callers=304, per_account=38),
     "gateway, two workers": lambda lab: lab.gateway(workers=2, callers=1100),
+    "gateway, TLS": lambda lab: lab.gateway("TLS", callers=304),
     "gateway, far": lambda lab: lab.gateway("far", callers=16),
     "gateway over the emulator": lambda lab: lab.gateway("emulator", callers=304),
     "naive": lambda lab: lab.reference("naive"),

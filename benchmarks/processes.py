@@ -30,14 +30,18 @@ class Upstream:
     url: str
     anon_key: str
     prompt_id: str
+    #: A certificate that only who is told to trusts, where it speaks TLS.
+    certificate: Path | None = None
 
     def settings(self) -> dict[str, str]:
         """As the gateway's environment."""
+        trust = {"SSL_CERT_FILE": str(self.certificate)} if self.certificate else {}
         return {
             "SUPABASE_URL": self.url,
             "SUPABASE_ANON_KEY": self.anon_key,
             "SOCKET_URL": self.url,
             "PROMPT_ID": self.prompt_id,
+            **trust,
         }
 
 

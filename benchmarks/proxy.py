@@ -1,11 +1,13 @@
-"""``python -m benchmarks.proxy URL RTT``: a TCP proxy that is as far away as it is told.
+"""``python -m benchmarks.proxy URL RTT [PEM]``: a TCP proxy that is as far away as it is told.
 
 Bytes are handed on half a round trip later, in order. A new connection costs one round trip more,
 for the handshake that loopback does at once: what the caller sends is held back for so long.
+With a certificate and its key in a file, its callers speak TLS.
 """
 
 import asyncio
 import json
+import ssl
 import sys
 from collections import deque
 from urllib.parse import urlsplit
@@ -28,6 +30,14 @@ class Pipe(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._earliest = self._loop.time() + self._opening
+        if self.other is None:
+            transport.pause_reading()  # there is nobody to hand it on to
+
+    def hand_to(self, other: "Pipe") -> None:
+        """From now on."""
+        self.other = other
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Keep it for a while; empty bytes stand for the end."""
@@ -50,7 +60,7 @@ class Pipe(asyncio.Protocol):
             other.close()
 
 
-async def _serve(url: str, rtt: float) -> None:
+async def _serve(url: str, rtt: float, pem: str | None = None) -> None:
     target = urlsplit(url)
     host, far_port = target.hostname, target.port
     loop = asyncio.get_running_loop()
@@ -66,13 +76,19 @@ async def _serve(url: str, rtt: float) -> None:
     async def connect(near: Pipe) -> None:
         far = Pipe(rtt / 2)
         await loop.create_connection(lambda: far, str(host), int(far_port or 80))
-        near.other, far.other = far, near
+        near.hand_to(far)
+        far.hand_to(near)
 
-    server = await loop.create_server(accept, "127.0.0.1", 0, backlog=1024)
+    tls = None
+    if pem is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(pem)
+    server = await loop.create_server(accept, "127.0.0.1", 0, backlog=1024, ssl=tls)
     port = server.sockets[0].getsockname()[1]
-    print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
+    scheme = "https" if tls else "http"
+    print(json.dumps({"url": f"{scheme}://127.0.0.1:{port}"}), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(_serve(sys.argv[1], float(sys.argv[2]), *sys.argv[3:]))

@@ -19,12 +19,14 @@ from typing import Any
 
 import gevent
 import gevent.socket
+import gevent.ssl
 import gunicorn.http.wsgi
 from gevent import monkey
 
 from langfast_wsgi.runtime.receivers import (
     PIECE,
     PatientReceiver,
+    PatientTlsReceiver,
     Receiver,
 )
 
@@ -81,6 +83,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 _RECEIVERS: Mapping[type, type[Receiver]] = {
     gevent.socket.socket: PatientReceiver,
+    gevent.ssl.SSLSocket: PatientTlsReceiver,
 }
 
 

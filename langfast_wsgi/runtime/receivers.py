@@ -1,6 +1,8 @@
 """How the upstream's sockets are read: by the event loop itself, wherever that is gevent's."""
 
+import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import gevent
@@ -62,7 +64,7 @@ class PatientReceiver(Receiver):
         buffer, used = self._buffer, 0
         try:
             size = self._fill(buffer)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             return
         except OSError as error:
             waiter.throw(error)
@@ -79,3 +81,27 @@ class PatientReceiver(Receiver):
     def close(self) -> None:
         """See Receiver."""
         self._readable.close()
+
+
+class PatientTlsReceiver(PatientReceiver):
+    """The same through TLS.
+
+    What was decrypted already is not to be seen on the socket. That can only be so before the first
+    wait: a record has at most 16 KiB, so the buffer takes all that there is of one.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        self._pending = connection._sslobj.pending
+        self._fill = partial(connection._sslobj.read, PIECE)
+
+    def __call__(self, look: Look | None = None, /) -> bytes:
+        """See ``providers.base.Receiver``."""
+        if self._pending():
+            return Receiver.__call__(self)
+        try:
+            return super().__call__(look)
+        except ssl.SSLEOFError:
+            return b""  # not each server says farewell
+        except ssl.SSLWantWriteError:
+            return Receiver.__call__(self)  # TLS itself has something to say first

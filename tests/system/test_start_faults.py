@@ -4,7 +4,6 @@ import contextlib
 import signal
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from benchmarks.certificate import certificate
 from tests.support.emulator import EmulatorProcess, running_emulator
 from tests.support.gateway import GatewayProcess, free_port, running_gateway, wait_for
 from tests.support.stream import read_stream, steer
@@ -500,12 +500,8 @@ def test_b14_a_refused_connection_is_a_503_with_retry_after(
 @pytest.fixture
 def untrusted(tmp_path: Path) -> Iterator[str]:
     """A TLS listener whose certificate nobody has signed but itself."""
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
-    command = "openssl req -x509 -nodes -newkey rsa:2048 -days 1 -subj /CN=localhost -addext"
-    made = [*command.split(), "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate]
-    subprocess.run(made, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate(tmp_path))
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

@@ -5,10 +5,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.certificate import certificate
 from langfast_wsgi import runtime
 from langfast_wsgi.runtime import (
     Connection,
@@ -305,14 +307,36 @@ except OSError as error:
 
 # --- reading in large pieces
 
-
-def test_a_receiver_reads_what_comes_in_large_pieces_and_then_the_end() -> None:
-    script = """
-import socket, gevent
+SOCKETS = """
+import socket, ssl, gevent
 from langfast_wsgi import runtime
 ours, theirs = socket.socketpair()
+"""
+OVER_TLS = """
+trusting = ssl.create_default_context(cafile="{pem}")
+serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+serving.load_cert_chain("{pem}")
+serves = gevent.spawn(serving.wrap_socket, theirs, server_side=True)
+ours = trusting.wrap_socket(ours, server_hostname="localhost")
+theirs = serves.get()
+"""
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def connected(request: pytest.FixtureRequest, pem: Path) -> str:
+    """The beginning of a script: a connection, both ends of it."""
+    return SOCKETS + (OVER_TLS.format(pem=pem) if request.param == "TLS" else "")
+
+
+def test_a_receiver_reads_what_comes_in_large_pieces_and_then_the_end(connected: str) -> None:
+    script = """
 receive = runtime.receiver(ours)
-assert type(receive) is runtime.PatientReceiver
+assert isinstance(receive, runtime.PatientReceiver)
 got = bytearray()
 sizes = []
 
@@ -336,15 +360,12 @@ receive.close()
 receive.close()
 print("whole")
 """
-    assert patched_python(script).strip() == "whole"
+    assert patched_python(connected + script).strip() == "whole"
 
 
-def test_what_a_look_has_used_wakes_nobody() -> None:
+def test_what_a_look_has_used_wakes_nobody(connected: str) -> None:
     """Only the rest is returned; the end of the connection is, too."""
     script = """
-import socket, gevent
-from langfast_wsgi import runtime
-ours, theirs = socket.socketpair()
 receive = runtime.receiver(ours)
 seen, pieces = [], []
 uses = {b"all": 3, b"half": 2, b"none": 0}
@@ -370,14 +391,11 @@ assert seen == [b"all", b"all", b"half", b"all", b"none", b"all"], seen
 print(pieces)
 receive.close()
 """
-    assert patched_python(script).strip() == "[b'lf', b'none', b'']"
+    assert patched_python(connected + script).strip() == "[b'lf', b'none', b'']"
 
 
-def test_what_a_look_raises_is_raised_where_it_is_waited_for() -> None:
+def test_what_a_look_raises_is_raised_where_it_is_waited_for(connected: str) -> None:
     script = """
-import socket, gevent
-from langfast_wsgi import runtime
-ours, theirs = socket.socketpair()
 receive = runtime.receiver(ours)
 
 def look(buffer, size):
@@ -396,14 +414,11 @@ for _ in range(2):
     theirs.sendall(b"x")
 reader.join(5)
 """
-    assert patched_python(script).split("\n")[:2] == ["of no use", "b'x'"]
+    assert patched_python(connected + script).split("\n")[:2] == ["of no use", "b'x'"]
 
 
-def test_a_wake_up_for_nothing_is_none() -> None:
+def test_a_wake_up_for_nothing_is_none(connected: str) -> None:
     script = """
-import socket, gevent
-from langfast_wsgi import runtime
-ours, theirs = socket.socketpair()
 receive = runtime.receiver(ours)
 plain, times = receive._fill, []
 
@@ -419,14 +434,11 @@ theirs.sendall(b"x")
 reader.join(5)
 print(reader.value)
 """
-    assert patched_python(script).strip() == "b'x'"
+    assert patched_python(connected + script).strip() == "b'x'"
 
 
-def test_who_is_killed_while_it_waits_reads_no_more() -> None:
+def test_who_is_killed_while_it_waits_reads_no_more(connected: str) -> None:
     script = """
-import socket, gevent
-from langfast_wsgi import runtime
-ours, theirs = socket.socketpair()
 receive = runtime.receiver(ours)
 seen = []
 reader = gevent.spawn(receive, lambda buffer, size: seen.append(size) or size)
@@ -437,14 +449,11 @@ gevent.sleep(0.01)
 receive.close()
 print(seen, ours.recv(9))
 """
-    assert patched_python(script).strip() == "[] b'x'"
+    assert patched_python(connected + script).strip() == "[] b'x'"
 
 
-def test_a_receiver_waits_where_others_shut_the_socket_down() -> None:
+def test_a_receiver_waits_where_others_shut_the_socket_down(connected: str) -> None:
     script = """
-import socket, gevent
-from langfast_wsgi import runtime
-ours, theirs = socket.socketpair()
 receive = runtime.receiver(ours)
 reader = gevent.spawn(receive)
 gevent.sleep(0.01)
@@ -453,14 +462,11 @@ ours.shutdown(socket.SHUT_RDWR)
 reader.join(5)
 print(reader.value)
 """
-    assert patched_python(script).strip() == "b''"
+    assert patched_python(connected + script).strip() == "b''"
 
 
-def test_who_reads_without_end_leaves_others_their_turns() -> None:
+def test_who_reads_without_end_leaves_others_their_turns(connected: str) -> None:
     script = """
-import socket, gevent
-from langfast_wsgi import runtime
-ours, theirs = socket.socketpair()
 receive = runtime.receiver(ours)
 theirs.sendall(b"x")
 receive._fill = len  # as many as there is room for, always
@@ -481,7 +487,100 @@ def live():
 gevent.joinall([gevent.spawn(read), gevent.spawn(live)])
 print(turns > 900)
 """
-    assert patched_python(script).strip() == "True"
+    assert patched_python(connected + script).strip() == "True"
+
+
+def over_tls(pem: Path, script: str) -> str:
+    return patched_python(SOCKETS + OVER_TLS.format(pem=pem) + script).strip()
+
+
+def test_through_tls_what_was_decrypted_already_comes_first(pem: Path) -> None:
+    script = """
+receive = runtime.receiver(ours)
+seen = []
+theirs.sendall(b"the head, and more")
+print(ours.recv(9), receive(lambda buffer, size: seen.append(size)), seen)
+"""
+    assert over_tls(pem, script) == "b'the head,' b' and more' []"
+
+
+def test_through_tls_a_part_of_a_record_wakes_nobody(pem: Path) -> None:
+    """What is decrypted is shown once its record is there, however it dripped."""
+    script = (
+        """
+import socket, ssl, gevent
+from langfast_wsgi import runtime
+ours, near = socket.socketpair()
+far, theirs = socket.socketpair()
+
+def drip():
+    while piece := far.recv(3):
+        near.sendall(piece)
+        gevent.sleep(0)
+
+def hand_back():
+    while piece := near.recv(65536):
+        far.sendall(piece)
+
+gevent.spawn(drip)
+gevent.spawn(hand_back)
+"""
+        + OVER_TLS.format(pem=pem)
+        + """
+receive = runtime.receiver(ours)
+seen = []
+
+def look(buffer, size):
+    seen.append(bytes(buffer[:size]))
+    return size if len(seen) < 3 else 0
+
+reader = gevent.spawn(receive, look)
+for word in (b"one", b"two" * 100, b"three"):
+    theirs.sendall(word)
+    gevent.sleep(0.1)
+reader.join(5)
+print([len(one) for one in seen], reader.value)
+"""
+    )
+    assert patched_python(script).strip() == "[3, 300, 5] b'three'"
+
+
+def test_through_tls_a_farewell_is_the_end(pem: Path) -> None:
+    script = """
+receive = runtime.receiver(ours)
+reader = gevent.spawn(receive)
+gevent.sleep(0.01)
+farewell = gevent.spawn(theirs.unwrap)
+reader.join(5)
+print(reader.value)
+"""
+    assert over_tls(pem, script) == "b''"
+
+
+def test_through_tls_what_is_no_tls_is_an_error(pem: Path) -> None:
+    script = """
+receive = runtime.receiver(ours)
+theirs._sock.send(b"what is this?")
+try:
+    receive()
+except OSError as error:
+    print(type(error).__name__)
+"""
+    assert over_tls(pem, script) == "SSLError"
+
+
+def test_where_tls_itself_has_to_write_first_gevent_sees_to_it(pem: Path) -> None:
+    script = """
+receive = runtime.receiver(ours)
+
+def writes_first(buffer):
+    raise ssl.SSLWantWriteError
+
+receive._fill = writes_first
+theirs.sendall(b"behind it")
+print(receive())
+"""
+    assert over_tls(pem, script) == "b'behind it'"
 
 
 def test_elsewhere_a_receiver_is_the_sockets_own_recv() -> None:

@@ -3,23 +3,18 @@
 import contextlib
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from benchmarks.certificate import certificate
 
 
 @contextlib.contextmanager
 def tls_server(folder: Path) -> Iterator[str]:
     """A TLS listener whose certificate nobody has signed but itself."""
-    key, certificate = folder / "key.pem", folder / "cert.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    command = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-days", "1", *subject]
-    curve = ["-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command, *curve, *files], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate(folder))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
