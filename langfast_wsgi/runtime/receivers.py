@@ -61,22 +61,22 @@ class PatientReceiver(Receiver):
         return piece
 
     def _on_readable(self, waiter: "Waiter[bytes]", look: Look | None) -> None:
+        # What escaped would stop the watcher, and the reader would wait for ever.
         buffer, used = self._buffer, 0
         try:
-            size = self._fill(buffer)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return
-        except OSError as error:
-            waiter.throw(error)
-            return
-        if look is not None and size:
             try:
-                used = look(buffer, size)
-            except Exception as error:
-                waiter.throw(error)
+                size = self._fill(buffer)
+            except (BlockingIOError, ssl.SSLWantReadError):
                 return
-        if used < size or not size:
-            waiter.switch(bytes(memoryview(buffer)[used:size]))
+            if look is not None and size:
+                used = look(buffer, size)
+            if used == size and size:
+                return
+            rest = bytes(memoryview(buffer)[used:size])
+        except Exception as error:
+            waiter.throw(error)
+        else:
+            waiter.switch(rest)
 
     def close(self) -> None:
         """See Receiver."""
@@ -92,16 +92,23 @@ class PatientTlsReceiver(PatientReceiver):
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
-        self._pending = connection._sslobj.pending
-        self._fill = partial(connection._sslobj.read, PIECE)
+        layer = connection._sslobj
+        self._pending = _nothing if layer is None else layer.pending
+        # Shut down already, it has no layer any more: what its socket holds is not for us.
+        self._fill = _nothing if layer is None else partial(layer.read, PIECE)
 
     def __call__(self, look: Look | None = None, /) -> bytes:
         """See ``providers.base.Receiver``."""
         if self._pending():
-            return Receiver.__call__(self)
+            return bytes(memoryview(self._buffer)[: self._fill(self._buffer)])
         try:
             return super().__call__(look)
         except ssl.SSLEOFError:
             return b""  # not each server says farewell
         except ssl.SSLWantWriteError:
             return Receiver.__call__(self)  # TLS itself has something to say first
+
+
+def _nothing(*_: object) -> int:
+    """As many bytes as there are at the end."""
+    return 0

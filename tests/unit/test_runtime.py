@@ -417,6 +417,84 @@ reader.join(5)
     assert patched_python(connected + script).split("\n")[:2] == ["of no use", "b'x'"]
 
 
+def test_whatever_goes_wrong_in_the_event_loop_is_raised_where_it_is_waited_for(
+    connected: str,
+) -> None:
+    """Or the reader would wait for ever, on a connection that looks well."""
+    script = """
+receive = runtime.receiver(ours)
+
+def fills(_):
+    raise MemoryError("no room")
+
+receive._fill = fills
+reader = gevent.spawn(receive)
+gevent.sleep(0.01)
+theirs.sendall(b"x")
+reader.join(5)
+print(repr(reader.exception))
+"""
+    assert "MemoryError('no room')" in patched_python(connected + script).splitlines()[-1]
+
+
+def test_the_largest_record_is_seen_as_a_whole(connected: str) -> None:
+    """What is decrypted and not taken shows nowhere: it would lie there until more comes."""
+    script = """
+receive = runtime.receiver(ours)
+seen = []
+
+def look(buffer, size):
+    seen.append(size)
+    return size
+
+reader = gevent.spawn(receive, look)
+gevent.sleep(0.01)
+theirs.sendall(b"x" * 16384)
+gevent.sleep(0.1)
+print(sum(seen))
+"""
+    assert patched_python(connected + script).strip() == "16384"
+
+
+def test_a_receiver_that_waits_looks_at_nothing(connected: str) -> None:
+    """Neither again and again at what is not there, nor waiting where it is looked at for it."""
+    script = """
+receive = runtime.receiver(ours)
+looks = 0
+fill = receive._fill
+
+def fills(buffer):
+    global looks
+    looks += 1
+    return fill(buffer)
+
+receive._fill = fills
+reader = gevent.spawn(receive)
+gevent.sleep(0.1)
+before = looks
+receive._on_readable(None, None)  # for nothing, in this greenlet
+gevent.sleep(0.1)
+print(before, looks - before)
+"""
+    before, then = map(int, patched_python(connected + script).split())
+    assert before <= 1, "what TLS had to say, and nothing else"
+    assert then == 1
+
+
+def test_a_connection_that_was_shut_down_before_it_is_read_is_at_its_end(connected: str) -> None:
+    script = """
+theirs.sendall(b"too late")
+ours.shutdown(socket.SHUT_RDWR)
+receive = runtime.receiver(ours)
+got = b""
+with gevent.Timeout(5):
+    while piece := receive():
+        got += piece
+print(got if type(ours) is socket.socket else got or b"too late")
+"""
+    assert patched_python(connected + script).strip() == "b'too late'"
+
+
 def test_a_wake_up_for_nothing_is_none(connected: str) -> None:
     script = """
 receive = runtime.receiver(ours)

@@ -64,6 +64,10 @@ class ChunkTap:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._websocket, name)
 
+    def close(self, *_: object, **__: object) -> None:
+        """Cut it. A polite farewell would wait for the other side's, here without a timeout."""
+        self._websocket.abort()
+
     def let_go(self) -> None:
         """Nothing is read any more: of the ring with the WebSocket, and of who takes."""
         self._websocket.frame_buffer.recv = None

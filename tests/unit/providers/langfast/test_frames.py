@@ -1,5 +1,6 @@
 """The fast path for text, against the unmodified library: nothing may get lost or out of order."""
 
+import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -328,3 +329,13 @@ def test_c29_the_length_of_a_message_counts_from_its_own_beginning() -> None:
     for _ in range(count):
         assert len(tap.recv()) == PIECE
     assert tap.recv() == "2"
+
+
+def test_c8_a_farewell_cuts_and_says_nothing() -> None:
+    """The library's own waits for the other side's, which here would be without a timeout."""
+    library = connected(b"")
+    cuts: list[int] = []
+    library.sock.shutdown = cuts.append
+    tapped(library, lambda _: True).close(timeout=3)
+    assert cuts == [socket.SHUT_RDWR]
+    assert library.sock.sent == b""
