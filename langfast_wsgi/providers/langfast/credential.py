@@ -124,6 +124,15 @@ class Credential:
         """Whether it cools for its quota or rate: no reason to make another account."""
         return now < self.resting_until
 
+    def back_within(self, seconds: float, now: float) -> bool:
+        """Whether it will be usable by itself by then: it is between two sockets or tokens, and
+        nothing has failed so far, or a limit is over.
+        """
+        if self.resting(now):
+            return self.cooling_until - now <= seconds
+        fails = self.cooling(now) or self.connect_failures or self.refresh_fails
+        return not fails and self.connect_at - now <= seconds
+
     def state(self, now: float, places: int) -> str:
         """For the operator: cooling, connecting, busy (all of its places are taken) or ready."""
         if self.cooling(now):

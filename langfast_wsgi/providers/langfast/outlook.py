@@ -38,16 +38,19 @@ class Refill:
     due: bool
 
 
-def able(
-    accounts: Collection[Credential], now: float, *, else_refused: bool = False
-) -> list[Credential]:
-    """Those that could serve, if they have a place. Where there are none, perhaps those that would
-    but for a refusal: who else could tell that it is over? Whoever rests for a limit is left alone.
+def able(accounts: Collection[Credential], now: float) -> list[Credential]:
+    """Those that could serve, if they have a place."""
+    return [one for one in accounts if one.usable(now)]
+
+
+def to_try(accounts: Collection[Credential], now: float, patience: float) -> list[Credential]:
+    """Where none is able: one that is so but for a refusal, for who else could tell that it is
+    over? Whoever rests for a limit is left alone, and for one that is soon back callers can wait.
     """
-    found = [one for one in accounts if one.usable(now)]
-    if found or not else_refused:
-        return found
-    return [one for one in accounts if one.connected(now) and not one.resting(now)]
+    if any(one.back_within(patience, now) for one in accounts):
+        return []
+    refused = [one for one in accounts if one.connected(now) and not one.resting(now)]
+    return sorted(refused, key=lambda one: one.in_flight)[:1]
 
 
 def freest(accounts: Collection[Credential], places: int, wanted: int) -> list[Credential]:

@@ -269,7 +269,9 @@ class Pool:
         self.breaker.serving(any(one.connected(now) for one in self._credentials))
         while self._line:
             wanted = self._line.first().places
-            able = outlook.able(self._credentials, now, else_refused=now >= self._try_from)
+            able = outlook.able(self._credentials, now)
+            if tries := not able and now >= self._try_from:
+                able = outlook.to_try(self._credentials, now, self._patience)
             free = outlook.freest(able, self._places_each(), wanted)
             fault = None if free else self._hopeless(wanted, now)
             fault = fault or self.breaker.admit(bool(free))
@@ -277,7 +279,7 @@ class Pool:
                 return
             if fault:
                 self._turned_away_at = now
-            elif free[0].cooling(now):
+            elif tries:
                 self._try_from = now + PROBE_EVERY
             leases = [] if fault else [self._lease(one) for one in free]
             self._line.popleft().settle(leases[0] if leases else None, fault, leases[1:])

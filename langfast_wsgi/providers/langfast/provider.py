@@ -176,6 +176,8 @@ class LangfastProvider:
         try:
             job_id = self._starter.start(run.credential, request)
         except StartFailed as failed:
+            if failed.taken:
+                self._pool.accepted(run.credential)
             if failed.rest:
                 self._pool.cool(run.credential, failed.rest, failed.fault)
             run.may_go_on = failed.spent

@@ -36,7 +36,7 @@ from langfast_wsgi.providers.langfast.answer import (
     timely_pool,
 )
 from langfast_wsgi.providers.langfast.breaker import Breaker
-from langfast_wsgi.providers.langfast.credential import Credential
+from langfast_wsgi.providers.langfast.credential import REFRESH_SPACING, Credential
 from langfast_wsgi.providers.langfast.retries import RetryBudget
 from langfast_wsgi.providers.langfast.upstream import Upstream
 
@@ -58,6 +58,8 @@ class StartFailed(Exception):
         self.fault = refusal.fault
         self.rest = refusal.rest
         self.spent = refusal.spent
+        #: Whether nothing is wrong with the account: the upstream looked at what it asked for.
+        self.taken = refusal.blame == ""
 
 
 class Starter:
@@ -86,12 +88,16 @@ class Starter:
         """Start a run on the account; its job id, None where the upstream gives none.
 
         After a refused token, which is refreshed, or a failure that may pass it is tried once more
-        with the same run id, within the retry budget and START_TIMEOUT. Raises StartFailed.
+        with the same run id, within the retry budget and START_TIMEOUT; an account that rests for
+        a refusal gets no token sooner than usual for that. Raises StartFailed.
         """
         run_id = str(uuid4())
         deadline = time.monotonic() + self._timeout
         is_second = False
         self._retries.pay_in()
+        tried = time.monotonic()
+        # Refused a moment ago with a fresh token: yet another one would prove nothing.
+        fresh = credential.cooling(tried) and tried - credential.refreshed_at < REFRESH_SPACING
         while True:
             used, began = credential.grant.access_token, self._breaker.now()
             outcome = self._attempt(credential, request, run_id, deadline)
@@ -101,7 +107,8 @@ class Starter:
                 self._breaker.accepted(began)
                 return outcome
             metrics.STARTS.labels(outcome.fault.code or "refused_prompt").inc()
-            may_help = bool(outcome.again) and not is_second
+            useless = is_second or (fresh and outcome.again == "refreshed")
+            may_help = bool(outcome.again) and not useless
             if not (may_help and outcome.again == "refreshed"):
                 self._tell(outcome, began, credential.name)
             if not may_help:

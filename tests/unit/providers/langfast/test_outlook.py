@@ -22,6 +22,7 @@ from langfast_wsgi.providers.langfast.outlook import (
     freest,
     hopeless,
     overdue,
+    to_try,
 )
 from tests.support.builders import StubSocket, grant
 
@@ -184,8 +185,20 @@ def test_who_is_refused_or_has_no_socket_is_not_able() -> None:
     rests = account(cool=1.0, cool_for=RateLimited("rate"))
     assert able([well, lost, refused, rests], NOW) == [well]
     assert able([lost, refused, rests], NOW) == []
-    assert able([well, lost, refused, rests], NOW, else_refused=True) == [well]
-    assert able([lost, refused, rests], NOW, else_refused=True) == [refused]
+
+
+def test_of_those_that_were_refused_the_idlest_is_tried_unless_another_is_soon_back() -> None:
+    refused, busier = account(cool=60.0), account(cool=60.0, in_flight=1)
+    rests = account(cool=60.0, cool_for=RateLimited("rate"))
+    lost = account(socket=False)
+    assert to_try([busier, refused, rests], NOW, 59.9) == [refused]
+    assert to_try([busier, refused, rests], NOW, 60.0) == [], "its limit is over by then"
+    assert to_try([refused, lost], NOW, 10.0) == [], "it was only lost"
+    lost.connect_at = NOW + 10.1
+    assert to_try([refused, lost], NOW, 10.0) == [refused]
+    lost.stay_away(NOW + 1.0, None)
+    assert to_try([refused, lost], NOW, 10.0) == [refused]
+    assert to_try([lost], NOW, 10.0) == []
 
 
 def test_the_census_counts_each_account_once() -> None:

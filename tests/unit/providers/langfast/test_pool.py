@@ -392,9 +392,95 @@ def test_b2_a_start_that_was_accepted_ends_no_rest_for_a_limit() -> None:
     case, credential = refused_case()
     case.pool.cool(credential, 30, RATE)
     case.pool.accepted(credential)
-    assert fault(case.pool.turn()).code == "rate_limit_exceeded"
-    case.clock.advance(30)
+    for _ in range(2):
+        assert fault(case.pool.turn()).code == "rate_limit_exceeded"
+        assert case.pool.missing(0) == 0
+        case.clock.advance(PROBE_EVERY)
+    case.clock.advance(30 - 2 * PROBE_EVERY)
     case.lease()
+
+
+def test_b2_one_that_is_accepted_serves_who_waits_at_once() -> None:
+    case = Case(runs=2)
+    credential, _ = case.account()
+    case.lease()
+    case.pool.cool(credential, PATIENCE, REFUSED)
+    turn = case.pool.turn()
+    assert waiting(turn)
+    case.pool.accepted(credential)
+    assert turn.take().credential is credential
+
+
+def test_b2_while_one_caller_tries_nobody_else_does() -> None:
+    case, _ = refused_case(REFUSED)
+    case.clock.advance(PROBE_EVERY)
+    case.lease()
+    case.clock.advance(PROBE_EVERY - 0.1)
+    assert fault(case.pool.turn()).code == "upstream_auth_error"
+    case.clock.advance(0.1)
+    case.lease()
+
+
+def between_sockets(case: Case) -> Callable[[], object]:
+    other, socket = case.account(2)
+    case.pool.disconnected(other, socket)
+    return lambda: case.connect(other)
+
+
+def between_tokens(case: Case) -> Callable[[], object]:
+    other, _ = case.account(2, lifetime=PROBE_EVERY)
+    return lambda: case.pool.renew(other, grant(3))
+
+
+def at_the_end_of_a_limit(case: Case) -> Callable[[], object]:
+    other, _ = case.account(2)
+    case.pool.cool(other, PROBE_EVERY + PATIENCE, RATE)
+
+    def ends() -> None:
+        case.clock.advance(PATIENCE)
+        case.pool.credentials()
+
+    return ends
+
+
+@pytest.mark.parametrize("away", [between_sockets, between_tokens, at_the_end_of_a_limit])
+def test_b2_no_refused_account_is_tried_where_another_is_back_in_a_moment(
+    away: Callable[[Case], Callable[[], object]],
+) -> None:
+    case, credential = refused_case()
+    comes_back = away(case)
+    case.clock.advance(PROBE_EVERY)
+    turn = case.pool.turn()
+    assert waiting(turn)
+    comes_back()
+    assert turn.take().credential is not credential
+
+
+@pytest.mark.parametrize("trouble", ["no socket", "no token"])
+def test_b2_a_refused_account_is_tried_where_the_other_has_troubles_of_its_own(
+    trouble: str,
+) -> None:
+    case, credential = refused_case()
+    other, socket = case.account(2, lifetime=PROBE_EVERY)
+    if trouble == "no socket":
+        case.pool.disconnected(other, socket)
+        case.pool.connect_failed(other, case.clock() + 1, None)
+    else:
+        other.refresh_fails = True
+    case.clock.advance(PROBE_EVERY)
+    assert case.lease().credential is credential
+
+
+def test_b2_a_caller_that_wants_several_places_tries_one_account_only() -> None:
+    case = Case(runs=4)
+    for number in range(3):
+        credential, _ = case.account(number + 1)
+        case.pool.cool(credential, 60, REFUSED)
+    case.clock.advance(PROBE_EVERY)
+    assert fault(case.pool.turn(places=5)).code == "upstream_auth_error"
+    leases = case.pool.turn(places=4).take_all()
+    assert len(leases) == 4
+    assert len({lease.credential for lease in leases}) == 1
 
 
 def test_a10_where_the_budget_is_used_up_for_longer_than_callers_wait_they_hear_it_at_once() -> (

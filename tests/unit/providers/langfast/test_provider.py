@@ -33,7 +33,7 @@ from langfast_wsgi.providers.langfast.offer import Offer
 from langfast_wsgi.providers.langfast.pool import Pool
 from langfast_wsgi.providers.langfast.provider import ANSWER_CHARACTERS, PARTS, LangfastProvider
 from langfast_wsgi.providers.langfast.start import StartFailed
-from langfast_wsgi.providers.langfast.verdict import Refusal
+from langfast_wsgi.providers.langfast.verdict import Blame, Refusal
 from tests.support.builders import A_PAUSE, StubSocket, grant, heard, run_request, spawn, wait_for
 
 
@@ -165,10 +165,10 @@ def spoken(events: Generator[Event, None, None]) -> Event:
 
 
 def refusing(
-    fault: GatewayError, rest: float = 0.0, spent: bool = False
+    fault: GatewayError, rest: float = 0.0, spent: bool = False, blame: Blame = ""
 ) -> Callable[[Credential], str | None]:
     def refuse(_: Credential) -> str | None:
-        raise StartFailed(Refusal(fault, rest=rest, spent=spent))
+        raise StartFailed(Refusal(fault, rest=rest, spent=spent, blame=blame))
 
     return refuse
 
@@ -462,6 +462,31 @@ def test_a_refused_start_without_a_rest_leaves_the_account_as_it_is() -> None:
     with pytest.raises(StartRefused):
         list(case.run())
     assert case.pool.census()["ready"] == 1
+
+
+@pytest.fixture
+def refused() -> Case:
+    """A case whose account was refused some time ago: the next caller tries it."""
+    case = Case()
+    case.pool.cool(case.account, 60, StartRefused("no", code="upstream_auth_error"))
+    case.pool._try_from = 0.0
+    assert case.pool.census()["cooling"] == 1
+    return case
+
+
+def test_b2_an_account_whose_start_is_accepted_is_not_refused_any_more(refused: Case) -> None:
+    run = refused.begun()
+    refused.say("text", "stop")
+    list(run)
+    assert refused.pool.census()["ready"] == 1
+
+
+@pytest.mark.parametrize(("blame", "ready"), [("", 1), ("account", 0), ("unclear", 0)])
+def test_b2_nor_is_one_whose_request_was_refused(refused: Case, blame: Blame, ready: int) -> None:
+    refused.outcomes = [refusing(StartRefused("no"), blame=blame)]
+    with pytest.raises(StartRefused):
+        list(refused.run())
+    assert refused.pool.census()["ready"] == ready
 
 
 def test_an_unforeseen_failure_of_the_start_is_logged_and_told(

@@ -26,7 +26,7 @@ from langfast_wsgi.errors import (
 from langfast_wsgi.providers.langfast.accounts import CredentialGone
 from langfast_wsgi.providers.langfast.answer import tls_context
 from langfast_wsgi.providers.langfast.breaker import LIMIT, Breaker
-from langfast_wsgi.providers.langfast.credential import Credential
+from langfast_wsgi.providers.langfast.credential import REFRESH_SPACING, Credential
 from langfast_wsgi.providers.langfast.retries import RetryBudget
 from langfast_wsgi.providers.langfast.start import Starter, StartFailed
 from tests.support.builders import (
@@ -169,6 +169,32 @@ def test_b2_a_second_refusal_of_the_token_counts() -> None:
         False,
         60.0,
     )
+
+
+@pytest.mark.parametrize(("seconds", "starts"), [(1, 1), (REFRESH_SPACING + 1, 2)])
+def test_b2_an_account_that_rests_for_a_refusal_gets_no_token_sooner_than_usual(
+    seconds: float, starts: int
+) -> None:
+    with case(answer(401)) as (starting, server):
+        now = time.monotonic()
+        starting.credential.cool(now + 60, StartRefused("no", code="upstream_auth_error"))
+        starting.credential.refreshed_at = now - seconds
+        failed = starting.fails()
+        assert len(server.seen) == starts
+        assert len(starting.refreshed) == starts - 1
+    assert failed.rest == 60.0
+    assert starting.breaker._refused == {"c1"}, "it is told each time"
+
+
+@pytest.mark.parametrize(
+    ("status", "taken"),
+    [(400, True), (413, True), (429, True), (401, False), (403, False), (404, False), (500, False)],
+)
+def test_b2_an_answer_to_what_was_asked_shows_that_the_account_is_well(
+    status: int, taken: bool, no_pause: list[float]
+) -> None:
+    with case(answer(status)) as (starting, _):
+        assert starting.fails().taken is taken
 
 
 def test_b1_a_token_that_another_run_refreshed_meanwhile_is_not_refreshed_again() -> None:
