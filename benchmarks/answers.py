@@ -34,7 +34,10 @@ def read(answers: list[Answer], load: Load) -> Reading:
     reading = Reading()
     for answer in answers:
         raw = b"".join(answer.pieces)
-        text = _streamed(raw, reading) if load.stream else _folded(raw)
+        try:
+            text = _streamed(raw, reading) if load.stream else _folded(raw)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise WrongAnswer(f"{error!r} in {raw[-200:]!r}") from error
         load.order.check(text)
         _time(answer, raw, reading)
         reading.answers += 1

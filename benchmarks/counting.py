@@ -10,13 +10,14 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 COUNTS: Counter[str] = Counter()
 CALL, C_CALL = "call ", "C call "
 _KNOWN = "benchmarks_known"
 _STAGES = "/langfast_wsgi/stages/"
-_READER = "benchmarks_reader"  # it reads an upstream's socket
+_READING = "/langfast_wsgi/runtime/receivers.py"  # who waits there reads an upstream's socket
 
 
 class Switches:
@@ -34,7 +35,15 @@ class Switches:
         if _KNOWN not in marks:
             marks[_KNOWN] = True
             COUNTS["greenlets"] += 1
-        COUNTS["reader_wakes" if _READER in marks else "other_wakes"] += 1
+        COUNTS["reader_wakes" if _is_in(_READING) else "other_wakes"] += 1
+
+
+def _is_in(file: str) -> bool:
+    """Whether whoever was switched to just now goes on within this file."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and not frame.f_code.co_filename.endswith(file):
+        frame = frame.f_back
+    return frame is not None
 
 
 def count_call(frame: Any, event: str, function: Any) -> None:
@@ -48,6 +57,7 @@ def count_call(frame: Any, event: str, function: Any) -> None:
         COUNTS[f"{CALL}{code.co_qualname} ({place})"] += 1
     elif event == "c_call":
         COUNTS[f"{C_CALL}{function.__qualname__}"] += 1
+        COUNTS["greenlets"] += function.__qualname__ == "start_new_thread"
 
 
 def count_decoders() -> None:
@@ -113,7 +123,7 @@ def count_sockets(listening: int) -> None:
     """Sends to callers, bytes from the upstream. ``listening`` is our own port."""
     import _socket
 
-    from gevent import _socket3, getcurrent
+    from gevent import _socket3
 
     kind: Any = _socket3._wrefsocket
 
@@ -138,7 +148,6 @@ def count_sockets(listening: int) -> None:
         def receive(self: Any, *args: Any) -> Any:
             if own(self):
                 return plain(self, *args)
-            getcurrent().__dict__[_READER] = True
             COUNTS["receives"] += 1
             got = plain(self, *args)
             COUNTS["received"] += size(got)

@@ -7,13 +7,13 @@ The profiler stops the worker for each sample: the figures of the load itself ar
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import accounting, per_chunk
-from benchmarks.client import Client, Load
+from benchmarks.client import Load
 from benchmarks.lab import Lab
 from benchmarks.orders import Order
 
@@ -28,14 +28,11 @@ def main(lab: Lab) -> None:
     """Put the load on, look, print."""
     gateway = lab.server("gateway")
     worker = accounting.tree(gateway.pid)[1]
-    upstream = lab.upstream().pid
-    thread = threading.Thread(target=Client(gateway.port, LOAD).run)
-    with accounting.metered(gateway.pid, upstream) as usage:
-        thread.start()
+    with ThreadPoolExecutor() as beside:
+        load = beside.submit(lab.run, "gateway", LOAD)
         time.sleep(LOAD.ramp + 1)
         own, total = _shares(_samples(worker))
-        thread.join()
-    cost = usage.server / LOAD.chunks * 1e6
+        cost = load.result().per_chunk
     print(f"{own.total()} samples; {cost:.0f} us of CPU per chunk, {LOAD.order.chunks} an answer")
     _print("itself", own, own.total(), cost)
     _print("with what it calls", total, own.total(), cost)

@@ -71,8 +71,19 @@ def test_chunks_that_were_joined_count_each() -> None:
         ("another finish reason", [*whole(), event(None, "length") + DONE]),
         ("text behind the end", [*whole()[:2], event(None, "stop"), whole()[2], DONE]),
         ("no [DONE]", [*whole(), event(None, "stop")]),
+        ("an error on the way", [whole()[0], 'data: {"error": {"message": "no"}}\n\n', DONE]),
+        ("no JSON", [*whole(), "data: {\n\n", event(None, "stop") + DONE]),
     ],
 )
 def test_an_answer_that_is_not_whole_is_refused(name: str, events: list[str]) -> None:
     with pytest.raises(WrongAnswer):
         judged(*events)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}"], ids=["none", "400"]
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_is_no_answer_at_all_is_refused(raw: bytes, stream: bool) -> None:
+    with pytest.raises(WrongAnswer):
+        read([Answer(0.0, [1.0], [raw])], Load(1, ORDER, stream=stream))
